@@ -76,7 +76,8 @@ def typed_claims(document: Document, place: str | None = None) -> tuple[Claims, 
     """
     document = long_form(document)
     if not isinstance(document.value, dict):
-        raise InputError("claims must be a mapping with `hypotheses`", place=place)
+        what = "they are a list" if isinstance(document.value, list) else "there is none"
+        raise InputError(f"claims must be a mapping with `hypotheses`, but {what}", place=place)
     claims = typed(Claims, document)
     Problems(_form_problems(claims.hypotheses, document)).raise_all()
     return claims, document

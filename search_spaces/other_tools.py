@@ -206,6 +206,9 @@ def _of_text(text: str) -> ForeignSpace | None:
         return foreign_space(value, Document(value), ()) or ForeignSpace((), False)
     if separator is not None:
         return ForeignSpace(_arguments(bare.replace(separator, ",")), False)
+    apart = bare.split()
+    if len(apart) > 1 and all(map(_is_number, apart)):
+        return ForeignSpace(tuple(dict.fromkeys(apart)), False)
     return ForeignSpace((flow_text(value),), False) if bare else None
 
 

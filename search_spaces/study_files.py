@@ -58,10 +58,14 @@ def study_of(layers: StudyLayers) -> Study:
     return study
 
 
+def _kind(value: object) -> str:
+    return "empty" if value is None else "a list" if isinstance(value, list) else "one text or number"
+
+
 def study_form(document: Document) -> Study:
     """Read a document as a study. Raises InputError with everything that is wrong with its form, together."""
     if not isinstance(document.value, dict):
-        raise InputError("a study must be a mapping", place=document.origin(()))
+        raise InputError(f"a study must be a mapping, but is {_kind(document.value)}", place=document.origin(()))
     document = _with_entries(document)
     problems = Problems([*template_problems(document), *number_problems(document)])
     study = problems.attempt(lambda: _typed_study(document))
@@ -118,8 +122,10 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     shipped = _shipped()
     if name_or_path in shipped:
         return shipped[name_or_path]
+    what = f"{name_or_path!r} is a folder without {STUDY_FILE}" if candidate.is_dir() else None
+    what = what or (f"{name_or_path!r} is no file" if candidate.exists() else f"there is no file {name_or_path!r}")
     raise InputError(
-        f"STUDY must be a file, or one of {', '.join(shipped)}, but there is no file {name_or_path!r}",
+        f"STUDY must be a file, or one of {', '.join(shipped)}, but {what}",
         place=str(beside) if beside else None,
         way_out=nearest(name_or_path, shipped),
     )

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.flow_text import flow_text
 from search_spaces.scalar_hints import scalar_hint
-from search_spaces.yaml_source import Document, KeyPath, key_text, show
+from search_spaces.yaml_source import Document, KeyPath, key_text, show, value_at
 
 T = TypeVar("T")
 
@@ -118,15 +118,26 @@ def _law(
             return f"must be one of {', '.join(legal)}, but got {got!r}", nearest(got, legal)
         case kind_of_error if kind_of_error in _KINDS:
             law = f"{_KINDS[kind_of_error]}, but got {_quoted(detail['input'], got)}"
-            return law, scalar_hint(kind_of_error, detail["input"])
+            return law, _hint_of_pair(document, whole) or scalar_hint(kind_of_error, detail["input"])
         case "too_short":
             return f"must have at least {detail['ctx']['min_length']}, but got {detail['ctx']['actual_length']}", None
+        case "too_long":
+            return f"must have at most {detail['ctx']['max_length']}, but got {detail['ctx']['actual_length']}", None
         case "value_error":
             return detail["msg"].removeprefix("Value error, "), None
         case _:
             law = detail["msg"].replace("Input should be ", "must be ").replace("Input should ", "must ")
             law = law[0].lower() + law[1:]
             return f"{law}, but got {_quoted(detail['input'], got)}", None
+
+
+def _hint_of_pair(document: Document, whole: KeyPath) -> str | None:
+    """Say how one pair is written in the list of `pairs`; None where the value is no member of two names there."""
+    if len(whole) < 2 or whole[-2] != "pairs" or not isinstance(whole[-1], int):
+        return None
+    pair = value_at(document.value, whole[:-1])
+    is_pair = isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+    return f"Write `pairs: {flow_text([pair])}`." if is_pair else None
 
 
 def _beginning(value: list[Any] | dict[str, Any]) -> list[Any] | dict[str, Any]:

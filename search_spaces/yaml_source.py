@@ -6,6 +6,7 @@ tags, merge keys, NaN and infinities are refused. Keys are always text, as writt
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -89,11 +90,15 @@ def parse(text: str, place: str, *, line_numbers: bool = True) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{place}:{mark.line + 1}" if mark and line_numbers else place
-        what = (error.problem or error.context or "").removeprefix("but ")
+        what = _tab(text, mark) or (error.problem or error.context or "").removeprefix("but ")
+        raise InputError(f"must be YAML, but {what}", place=where) from error
+    except yaml.reader.ReaderError as error:
+        where = f"{place}:{_line_of(text, error.position)}" if line_numbers else place
+        what = f"the character U+{ord(text[error.position]):04X} is not allowed in it"
         raise InputError(f"must be YAML, but {what}", place=where) from error
     except yaml.YAMLError as error:
         raise InputError(f"must be YAML, but {error}", place=place) from error
-    document = Document(None)
+    document = Document(None, {(): place})
     if root is None:
         return document
     builder = _Builder(place, line_numbers, document)
@@ -101,14 +106,43 @@ def parse(text: str, place: str, *, line_numbers: bool = True) -> Document:
     return Document(value, document.origins, document.texts)
 
 
+def _tab(text: str, mark: yaml.Mark | None) -> str | None:
+    """Say that a line is indented by a tab, if it is: YAML's own words name no tab."""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    indent = line[: len(line) - len(line.lstrip())]
+    return "the line is indented by a tab, and YAML takes blanks alone" if "\t" in indent else None
+
+
+def _line_of(text: str, position: int) -> int:
+    return 1 + text.count("\n", 0, position)
+
+
 def read(path: Path) -> Document:
-    """Read a YAML file. Raises InputError if it cannot be read."""
+    """Read a YAML file. Raises InputError if it cannot be read, or is a file of another kind."""
     try:
         require_size(path)
-        text = read_regular(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = read_regular(path)
+    except OSError as error:
         raise InputError(f"must be a readable text file, but {error}", place=str(path)) from error
+    text = _decoded(data, str(path))
+    if text.startswith("version https://git-lfs.github.com/"):
+        raise InputError(
+            "must be the file itself, but is a pointer of Git LFS", place=str(path), way_out="git lfs pull"
+        )
+    if text.lstrip()[:14].lower().startswith(("<!doctype html", "<html")):
+        raise InputError("must be YAML, but is an HTML page", place=str(path), way_out="Download the file itself.")
     return parse(text, str(path))
+
+
+def _decoded(data: bytes, place: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        number = 1 + data[: error.start].count(b"\n")
+        what = "is UTF-16" if is_16 else f"line {number:,} has the byte 0x{data[error.start]:02x}"
+        raise InputError(f"must be text in UTF-8, but {what}", place=place, way_out="Save it as UTF-8.") from error
 
 
 @dataclass

@@ -26,6 +26,8 @@ _TAGS = re.compile(r"</?(?:b|strong|u|i|em|sup|sub|br)\s*/?>", re.IGNORECASE)
 _SPREAD = re.compile(
     r"\s*(?:\u00b1|\+/-|\+-|\\pm)\s*[\d.,]+\s*(?:\\?%)?$|\s*\([+-]?[\d.,\s\u00b1]+\\?%?\)$|\s*\[[^\]]*\]$"
 )
+_GAIN = re.compile(r"(?<=\d)\s*[\u2191\u2193\u25b2\u25bc\u2b06\u2b07]\s*[+-]?[\d.,]+\s*\\?%?$")
+"""A difference behind an arrow: 71.2 \u2191 1.3."""
 _GROUPS = r"[+-]?[1-9]\d{0,2}"
 
 
@@ -56,12 +58,14 @@ def bare(text: str, decoration: str = _DECORATION) -> str:
 def read_cell(text: str) -> Cell:
     """Take everything off a cell that is not its number: marks, a percent sign, a spread in +- or brackets."""
     plain = "".join(sign for sign in text if unicodedata.category(sign) != "So")  # medals and the like
-    content = bare(plain, _DECORATION + "_^")
+    without_gain = _GAIN.sub("", plain.strip())
+    content = bare(without_gain, _DECORATION + "_^")
     if content.lower() in MISSING:
         return Cell("", False, False)
     number = _SPREAD.sub("", content) or content
     percent = re.sub(r"\s*\\?%$", "", number)
-    return Cell(percent.strip(), number != content, percent != number)
+    has_spread = number != content or without_gain != plain.strip()
+    return Cell(percent.strip(), has_spread, percent != number)
 
 
 def decimal_signs(numbers: Iterable[str]) -> dict[DecimalSign, str]:

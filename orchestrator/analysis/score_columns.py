@@ -16,11 +16,19 @@ from search_spaces.errors import InputError, Problems, nearest
 
 _COSTS = re.compile(
     r"#|no\.?|idx|index|rank|#?\s*(?:params?|parameters|tokens|data|samples|images)|(?:model|image|data|batch)[\s_-]*size"
-    r"|size|(?:vis(?:ual)?\.?|vision|train(?:ing)?|image)[\s_-]*(?:tokens|data|samples)|[gmt]?flops|macs|latency|time|speed"
-    r"|n|(?:.*[\s_-])?(?:std|stdev|stderr|sem)|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
+    r"|size|(?:.*[\s_-])?(?:hours|days|minutes|seconds|cost|price|energy|emissions)|(?:train(?:ing)?|inference|eval)[\s_-]*(?:time|cost)"
+    r"|batch|checkpoint|ckpt|iterations?|iters?|(?:vis(?:ual)?\.?|vision|train(?:ing)?|image)[\s_-]*(?:tokens|data|samples)|[gmt]?flops|macs|latency|time|speed"
+    r"|n|(?:.*[\s_-])?(?:\u00b1|\+/?-|std\.?[\s_-]*(?:dev|err(?:or)?)\.?|ci(?:[\s_-]*\d+)?|variance|var)|(?:.*[\s_-])?(?:std|stdev|stderr|sem)|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
     re.IGNORECASE,
 )
 """Names of columns that are no scores, without their unit in brackets."""
+_BESIDE_A_SCORE = re.compile(
+    r"[\s._:/-]*[(\[]?(?:n|num|count|total|size|samples|questions|correct|lo|hi|low|high|lower|upper|min|max|error|err|se|p"
+    r"|ci[\s_-]*(?:lo|hi|low|high|lower|upper)?|(?:lower|upper)[\s_-]*(?:bound|ci)?|unparsable|unparsed|invalid|failed|refusals?"
+    r"|yes[\s_-]*(?:ratio|rate|share)?|delta|diff|rank|prior|chance|majority)[)\]]?",
+    re.IGNORECASE,
+)
+"""What may follow another column's name in the name of a number that only goes with its score: `gqa_n`, `gqa (hi)`."""
 _LOWER_IS_BETTER = frozenset(
     (
         *(
@@ -84,7 +92,8 @@ def in_points(
         InputError: a declared column that is not there, or that has scores beyond its scale.
     """
     _check_declared(columns, declared, place)
-    costs = tuple(c.name for c in columns if c.name not in declared and is_cost(c.name))
+    beside = _beside_scores([column.name for column in columns])
+    costs = tuple(c.name for c in columns if c.name not in declared and (is_cost(c.name) or c.name in beside))
     scales = {**{name: ColumnScale(better="lower") for name in _lower_by_arrow(columns, arrows)}, **declared}
     scores = [column for column in columns if column.name not in costs]
     derived = _derived(scores, declared)
@@ -122,6 +131,19 @@ def _of_models(column: Column, aside: frozenset[str]) -> Column:
 def is_cost(name: str) -> bool:
     """Tell whether a column's name is that of a size, a date or a seed."""
     return _COSTS.fullmatch(re.sub(r"\s*[(\[].*[)\]]\s*$", "", name).strip()) is not None
+
+
+def _beside_scores(names: Sequence[str]) -> frozenset[str]:
+    """List the columns that are called as another one with what goes with a score: its count, bounds, unread answers."""
+    return frozenset(
+        name
+        for name in names
+        for other in names
+        if name != other
+        and name.lower().startswith(other.lower())
+        and _BESIDE_A_SCORE.fullmatch(name[len(other) :])
+        and not name[len(other)].isalnum()
+    )
 
 
 def _lower_by_arrow(columns: Sequence[Column], arrows: Mapping[str, str]) -> list[str]:

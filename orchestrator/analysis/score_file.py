@@ -17,6 +17,7 @@ from orchestrator.analysis.score_cells import (
     read_cell,
 )
 from orchestrator.analysis.score_means import Column
+from search_spaces.alike_names import alike, seen_name, shown_apart
 from search_spaces.errors import InputError, Problems
 from search_spaces.quantities import number_of
 from trainables.benchmarks.files.delimited import Delimited, Line
@@ -70,6 +71,7 @@ def read_score_file(path: Path) -> ScoreFile:
     names = [bare(_without_latex_arrows(name)) for name in header.cells]
     benchmarks = [ALIASES.get(name, name) for name in names]
     _check_lengths(table, place)
+    _refuse_no_header(header, f"{place}:{header.number}")
     lines, dropped = _lines_of_models(table.lines[1:], header, len(names))
     model = _model_column(lines, names)
     columns = [number for number in range(model + 1, len(names)) if benchmarks[number] or _has_text(lines, number)]
@@ -162,8 +164,16 @@ def _models(lines: Sequence[Line], column: int, place: str) -> tuple[str, ...]:
         if not model or model in models:
             problem = f"{model!r} is there twice" if model else "one is empty"
             raise InputError(
-                f"the first cell must be a model's id, each once, but {problem}", place=f"{place}:{line.number}"
+                f"the first cell must be a model's id, each once, but {problem}",
+                place=f"{place}:{line.number}",
+                way_out="A table has one line for each model; `--items` judges runs with several seeds."
+                if model
+                else None,
             )
+        looks_like = alike([*models, model])
+        if looks_like:
+            law = "models must differ in more than case, blanks and unseen signs"
+            raise InputError(f"{law}, but {shown_apart(*looks_like[0])} do not", place=f"{place}:{line.number}")
         models.append(model)
     return tuple(models)
 
@@ -180,8 +190,17 @@ def _refuse_turned(models: Sequence[str], benchmarks: Sequence[str], place: str)
         )
 
 
+def _refuse_no_header(header: Line, place: str) -> None:
+    """Refuse a table whose first line holds scores."""
+    numbers = [cell for cell in header.cells[1:] if _looks_like_a_number(cell)]
+    if len(numbers) == len(header.cells) - 1 > 1 and any(read_cell(cell).decimals for cell in numbers):
+        shown = ", ".join(header.cells[: 1 + _SHOWN])
+        raise InputError(f"the first line must name the benchmarks, but holds scores: {shown}", place=place)
+
+
 def _refuse_repeated(names: Sequence[str], place: str) -> None:
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    seen = [seen_name(name) for name in names]
+    repeated = [name for name in dict.fromkeys(names) if seen.count(seen_name(name)) > 1]
     if repeated or "" in names:
         problem = f"{', '.join(filter(None, repeated))} come more than once" if any(repeated) else "one has no name"
         raise InputError(f"a benchmark must be one column, but {problem}", place=place)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,11 +18,12 @@ import numpy.typing as npt
 from orchestrator.analysis.intervals import Floats
 
 Kind = Literal["mean", "sum"]
+OfAll = Literal["geometric mean", "harmonic mean"]
 Masks = npt.NDArray[np.bool_]
 _KINDS: tuple[Kind, ...] = ("mean", "sum")
 _NAMED = re.compile(
-    r"(?:.*[\s._/-])?(?:avg|average|averaged|mean|overall|total|sum|aggregate)\.?"
-    r"(?:[\s._-]*(?:score|scores|acc|accuracy|points|performance|all|\d+))?(?:\s*[(\[].*)?"
+    r"(?:.*[\s._/-])?(?:avg|average|averaged|mean|geomean|gmean|hmean|median|overall|total|sum|aggregate)\.?"
+    r"(?:[\s._-]*(?:w|weighted|unweighted|macro|micro|score|scores|acc|accuracy|points|performance|all|\d+))?(?:\s*[(\[].*)?"
     r"|(?:avg|average|mean)[\s._/-]+(?!iou|ap\b|absolute|squared|reciprocal|precision|rank|opinion|average).*",
     re.IGNORECASE,
 )
@@ -49,7 +50,7 @@ class Derived:
 
     parts: tuple[str, ...]
     """Names of the columns; none where it is only called a mean."""
-    kind: Literal["mean", "sum", "same", "named"]
+    kind: Literal["mean", "sum", "geometric mean", "harmonic mean", "same", "named"]
 
     @property
     def sentence(self) -> str:
@@ -58,9 +59,17 @@ class Derived:
         return {
             "mean": f"is the mean of {parts}",
             "sum": f"is the sum of {parts}",
+            **{kind: f"is the {kind} of {parts}" for kind in _OF_ALL},
             "same": f"holds the same numbers as {parts}",
-            "named": "is called a mean of others",
+            "named": "is called a mean, a median or a sum of others",
         }[self.kind]
+
+
+_OF_ALL: Mapping[OfAll, Callable[[Floats], Floats]] = {
+    "geometric mean": lambda values: np.asarray(np.exp(np.log(values).mean(axis=1))),
+    "harmonic mean": lambda values: np.asarray(1 / (1 / values).mean(axis=1)),
+}
+"""What people write at the end of a line besides the mean and the sum: lines x columns of positive numbers -> lines."""
 
 
 def derived_columns(columns: Sequence[Column], kept: frozenset[str] = frozenset()) -> dict[str, Derived]:
@@ -81,7 +90,8 @@ def derived_columns(columns: Sequence[Column], kept: frozenset[str] = frozenset(
         if not others:
             continue
         before = columns[: columns.index(column)]
-        derived = _same(column, before) or _computed(column, others, order)
+        derived = _same(column, before) or _of_its_parts(column, others)
+        derived = derived or _computed(column, others, order) or _of_all(column, before, others)
         if derived is None and len(others) < len(columns) - 1:
             derived = _computed(column, [other for other in columns if other is not column], order)
         if derived is None and is_called_mean(column.name):
@@ -102,6 +112,38 @@ def _same(column: Column, before: Sequence[Column]) -> Derived | None:
     if len(values) < 2 or len(column.numbers) < (2 if column.decimals else 3):
         return None
     return next((Derived((other.name,), "same") for other in before if other.numbers == column.numbers), None)
+
+
+def _of_its_parts(column: Column, others: Sequence[Column]) -> Derived | None:
+    """Find whether a column is the mean of the columns that are called after it: `pope` of `pope-random` and others."""
+    name = column.name.lower()
+    parts = [other for other in others if re.match(rf"{re.escape(name)}[\s._:/([-]", other.name.lower())]
+    models = [model for model in column.numbers if all(model in part.numbers for part in parts)]
+    if len(parts) < 2 or len(models) < 2:
+        return None
+    tolerance = 10.0**-column.decimals + 10.0 ** -max(part.decimals for part in parts)
+    means = [sum(part.numbers[model] for part in parts) / len(parts) for model in models]
+    agrees = all(abs(mean - column.numbers[model]) <= tolerance for model, mean in zip(models, means, strict=True))
+    return Derived(tuple(part.name for part in parts), "mean") if agrees else None
+
+
+def _of_all(column: Column, before: Sequence[Column], others: Sequence[Column]) -> Derived | None:
+    """Find whether a column is another mean than the arithmetic one of all before it, or of all others."""
+    for parts in (before, others):
+        if len(parts) < 3 or any(other not in others for other in parts):
+            continue
+        models = [model for model in column.numbers if all(model in part.numbers for part in parts)]
+        values = np.array([[part.numbers[model] for part in parts] for model in models])
+        if len(models) < 2 or values.min() <= 0:
+            continue
+        target = np.array([column.numbers[model] for model in models])
+        tolerance = 10.0**-column.decimals + 10.0 ** -max(part.decimals for part in parts)
+        chance = 2 * len(_OF_ALL) * _chance("mean", values, tolerance)
+        for kind, combined in _OF_ALL.items():
+            agrees = bool((np.abs(combined(values) - target) <= tolerance).all())
+            if agrees and (chance < _BY_CHANCE or is_called_mean(column.name)):
+                return Derived(tuple(part.name for part in parts), kind)
+    return None
 
 
 def _computed(column: Column, others: Sequence[Column], order: Mapping[str, int]) -> Derived | None:

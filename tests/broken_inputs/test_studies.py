@@ -165,6 +165,17 @@ def test_values_in_another_tools_words_are_refused_and_shown_as_they_are_written
         assert _labels(follower, field) == set(map(str, FIELDS[field])) - OF_BASE
 
 
+@pytest.mark.parametrize(
+    "field", sorted(field for field, values in FIELDS.items() if isinstance(values[0], int | float))
+)
+@pytest.mark.parametrize("blanks", [" ", "  ", " \t "])
+def test_numbers_that_blanks_part_are_refused_and_shown_as_a_list(folder: Path, field: str, blanks: str) -> None:
+    path = _write(folder, {**BASE, "axes": {field: blanks.join(map(str, FIELDS[field]))}})
+    (problem,) = _refused(path, folder)
+    for _, text in following(path.read_text(), problem):
+        assert _labels(_write(folder, text, "followed.yaml"), field) == set(map(str, FIELDS[field])) - OF_BASE
+
+
 @tries("studies", few=40)
 @given(
     st.sampled_from([LR, "recipe.finetune.schedule.warmup_ratio", "epochs"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ CELLS: dict[str, Callable[[float], str]] = {
     "plain": pointed,
     "percent": lambda value: f"{value:.1f}%",
     "spread": lambda value: f"{value:.1f} \u00b1 0.3",
+    "gain": lambda value: f"{value:.1f} \u2191 1.3",
     "bold": lambda value: f"**{value:.1f}**",
     "two decimals": lambda value: f"{value:.2f}",
 }
@@ -105,20 +107,32 @@ def test_every_form_has_the_points_of_the_plain_one(
     assert points(read(tmp_path, comment + joined(cells_of(table, shown), separator), encoding)) == expected(table)
 
 
+BESIDE = ("_n", " (hi)", "_lo", " unparsable", " yes ratio", "_stderr", " +-", "-rank", ".ci95")
+"""What follows a benchmark's name in the name of a number that goes with its score."""
+
+
 @tries("tables")
 @given(table=plain_tables(), data=st.data(), separator=st.sampled_from([",", ";", "\t", "markdown"]))
 def test_means_sums_sizes_and_words_never_count(
     tmp_path: Path, table: Plain, data: st.DataObject, separator: str
 ) -> None:
     rows = cells_of(table, pointed)
-    kind = data.draw(st.sampled_from(["mean", "some", "sum", "same", "size", "words"]))
+    kind = data.draw(
+        st.sampled_from(["mean", "some", "sum", "same", "size", "words", "geometric", "harmonic", "beside"])
+    )
     name = data.draw(st.text(string.ascii_lowercase, min_size=9, max_size=12)) if kind in ("mean", "sum") else "avg"
+    name = {"geometric": "geomean", "harmonic": "hmean (all)"}.get(kind, name)
     some = data.draw(st.lists(st.integers(0, len(table.columns) - 1), min_size=2, unique=True))
     for row, scores in zip(rows[1:], table.rows.values(), strict=True):
         mean, part = sum(scores) / len(scores), sum(scores[i] for i in some) / len(some)
         shown = {"mean": f"{mean:.2f}", "some": f"{part:.2f}", "sum": f"{sum(scores):.1f}", "same": f"{scores[0]:.1f}"}
-        row.append({**shown, "size": "7", "words": "Vicuna"}[kind])
-    rows[0].append({"size": "params (B)", "words": "LLM", "same": "again"}.get(kind, name))
+        means = {
+            "geometric": f"{statistics.geometric_mean(scores):.2f}",
+            "harmonic": f"{statistics.harmonic_mean(scores):.2f}",
+        }
+        row.append({**shown, **means, "size": "7", "words": "Vicuna", "beside": "41.5"}[kind])
+    beside = f"{table.columns[0]}{data.draw(st.sampled_from(BESIDE))}"
+    rows[0].append({"size": "train hours", "words": "LLM", "same": "again", "beside": beside}.get(kind, name))
     at = data.draw(st.integers(1, len(rows[0]) - 1)) if kind != "same" else len(rows[0]) - 1
     moved = [[*row[:at], row[-1], *row[at:-1]] for row in rows]
     read_back = read(tmp_path, joined(moved, separator))
@@ -200,6 +214,9 @@ DAMAGES = (
     "cut",
     "two scales",
     "model twice",
+    "model in capitals",
+    "model with an unseen sign",
+    "no header",
 )
 
 
@@ -222,6 +239,12 @@ def test_damage_is_named_where_it_is(
             rows[0][column] = rows[0][1 + column % (len(rows[0]) - 1)]
         case "model twice":
             rows[line][0] = rows[1 + line % (len(rows) - 1)][0]
+        case "model in capitals":
+            rows[line][0] = rows[1 + line % (len(rows) - 1)][0].swapcase()
+        case "model with an unseen sign":
+            rows[line][0] = "\u200b" + rows[1 + line % (len(rows) - 1)][0]
+        case "no header":
+            del rows[0]
         case "short":
             del rows[line][column]
         case "long":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
 import pytest
 
 from search_spaces.errors import InputError, InputProblemsError
-from search_spaces.study_files import load_study, shipped_studies
+from search_spaces.study_files import find_study, load_study, shipped_studies
 
 BASE = """\
 study: test
@@ -187,3 +188,28 @@ def test_file_that_holds_no_mapping_is_refused(tmp_path: Path, text: str) -> Non
 def test_study_survives_pickling_with_its_places(tmp_path: Path) -> None:
     study = load_study(_write(tmp_path, BASE))
     assert pickle.loads(pickle.dumps(study)).provenance() == study.provenance()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "law", "way_out"),
+    [
+        ("[base, epochs=2]", "must be a list, but got 'base'", "Write `pairs: [[base, epochs=2]]`."),
+        ("[[base, epochs=2, epochs=3]]", "must have at most 2, but got 3", None),
+    ],
+)
+def test_a_pair_in_another_form_is_shown_as_it_is_written(
+    tmp_path: Path, pairs: str, law: str, way_out: str | None
+) -> None:
+    claim = f"{{id: h, claim: c, pairs: {pairs}, on: all, expect: better}}"
+    error = _error(tmp_path, f"{BASE}axes: {{epochs: [2, 3]}}\nhypotheses: [{claim}]\n")
+    first = error.problems[0] if isinstance(error, InputProblemsError) else error
+    assert law in first.law
+    assert first.way_out == way_out
+
+
+@pytest.mark.parametrize(("kind", "words"), [("folder", "is a folder without study.yaml"), ("pipe", "is no file")])
+def test_what_is_no_file_is_not_called_absent(tmp_path: Path, kind: str, words: str) -> None:
+    path = tmp_path / "mine"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(InputError, match=words):
+        find_study(str(path))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.yaml_source import key_text, parse
+from search_spaces.yaml_source import key_text, parse, read
 
 
 @pytest.mark.parametrize(
@@ -29,9 +31,9 @@ from search_spaces.yaml_source import key_text, parse
     ],
 )
 def test_plain_scalar_is_read_by_the_core_schema_of_yaml_1_2(text: str, value: object) -> None:
-    read = parse(f"key: {text}", "file").value["key"]
-    assert read == value
-    assert type(read) is type(value)
+    value_read = parse(f"key: {text}", "file").value["key"]
+    assert value_read == value
+    assert type(value_read) is type(value)
 
 
 @pytest.mark.parametrize("key", ["on", "no", "1.0", "true", "2024-01-01"])
@@ -53,6 +55,10 @@ def test_key_is_text_as_it_was_written(key: str) -> None:
         ("? [1, 2]\n: 3", "a key must be a word", 1),
         ("a: 1\nb: 010", "must not begin with 0", 2),
         ("a: 1\n---\nb: 2", "must be YAML, but found another document", 2),
+        ("a:\n\tb: 1", "the line is indented by a tab", 2),
+        ("a:\n  b: 1\n \tc: 2", "the line is indented by a tab", 3),
+        ("a: 1\nb: 2\nc: x\x07y", r"the character U\+0007 is not allowed", 3),
+        ("a: 1\n\0", r"the character U\+0000 is not allowed", 2),
     ],
 )
 def test_what_is_not_plain_is_refused_with_its_line(text: str, law: str, line: int) -> None:
@@ -83,3 +89,26 @@ def test_text_of_a_number_is_what_its_author_wrote() -> None:
 
 def test_key_text_joins_keys_by_dots_and_shows_positions_in_brackets() -> None:
     assert key_text(("axes", "vision.resize", 2)) == "axes.vision.resize[2]"
+
+
+@pytest.mark.parametrize(
+    ("data", "law"),
+    [
+        ("a: 1".encode("utf-16"), "must be text in UTF-8, but is UTF-16"),
+        (b"a: 1\nb: caf\xe9", "must be text in UTF-8, but line 2 has the byte 0xe9"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html></html>", "is an HTML page"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_for_what_it_is(tmp_path: Path, data: bytes, law: str) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=law) as caught:
+        read(file)
+    assert caught.value.place == str(file)
+
+
+def test_an_empty_file_has_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("# nothing\n")
+    assert (read(file).value, read(file).origin(())) == (None, str(file))

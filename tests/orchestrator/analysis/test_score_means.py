@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -31,6 +34,26 @@ def test_mean_and_sum_are_found_under_any_name() -> None:
             assert {name: (d.kind, d.parts) for name, d in found.items()} == {"x": (kind, tuple(parts))}
 
 
+@pytest.mark.parametrize(
+    ("kind", "combine"),
+    [("geometric mean", statistics.geometric_mean), ("harmonic mean", statistics.harmonic_mean)],
+)
+def test_another_mean_of_all_columns_is_found_under_any_name(
+    kind: str, combine: Callable[[list[float]], float]
+) -> None:
+    numbers = drawn(5, 4, 1)
+    table = {**numbers, "x": [float(combine([values[m] for values in numbers.values()])) for m in range(4)]}
+    found = derived_columns(columns(table))
+    assert {name: (d.kind, d.parts) for name, d in found.items()} == {"x": (kind, tuple(numbers))}
+
+
+def test_the_mean_of_columns_that_are_called_after_it_is_found_in_two_lines() -> None:
+    parts = {"pope-random": [88.1, 89.3], "pope-popular": [86.1, 87.1], "pope-adversarial": [84.1, 85.2]}
+    table = {"gqa": [62.3, 63.9], "pope": [86.1, 87.2], **parts, "pope2": [86.1, 80.0]}
+    found = derived_columns(columns(table))
+    assert {name: d.sentence for name, d in found.items()} == {"pope": f"is the mean of {', '.join(parts)}"}
+
+
 def test_same_column_again_is_found() -> None:
     numbers = drawn(3, 3, 2)
     found = derived_columns(columns({**numbers, "again": numbers["b1"]}))
@@ -39,7 +62,7 @@ def test_same_column_again_is_found() -> None:
 
 def test_column_that_is_called_a_mean_is_left_out_whatever_it_holds() -> None:
     found = derived_columns(columns({**drawn(3, 3, 3), "Avg.": [1.0, 2.0, 3.0]}))
-    assert found["Avg."].sentence == "is called a mean of others"
+    assert found["Avg."].sentence == "is called a mean, a median or a sum of others"
     assert derived_columns(columns({**drawn(3, 3, 3), "Avg.": [1.0, 2.0, 3.0]}), frozenset({"Avg."})) == {}
 
 
