@@ -134,7 +134,7 @@ def is_cost(name: str) -> bool:
 
 
 def _beside_scores(names: Sequence[str]) -> frozenset[str]:
-    """List the columns that are called as another one with what goes with a score: its count, bounds, unread answers."""
+    """List the columns that are called as another one, and what goes with its score: count, bounds, unread answers."""
     return frozenset(
         name
         for name in names

@@ -59,7 +59,8 @@ class Derived:
         return {
             "mean": f"is the mean of {parts}",
             "sum": f"is the sum of {parts}",
-            **{kind: f"is the {kind} of {parts}" for kind in _OF_ALL},
+            "geometric mean": f"is the geometric mean of {parts}",
+            "harmonic mean": f"is the harmonic mean of {parts}",
             "same": f"holds the same numbers as {parts}",
             "named": "is called a mean, a median or a sum of others",
         }[self.kind]
