@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cluster.fit import NodeResources, fits_one_node, place, remaining
 from cluster.launcher import ResourceRequest
+from cluster.node_needs import NodeNeeds
 from cluster.profile import MOST_NODES, load_profile
 from search_spaces.errors import InputError
 from search_spaces.node_labels import ACCELERATOR_LABEL, label_key, label_value
@@ -90,12 +91,16 @@ class Demand:
     def show(self, requests: Iterable[ResourceRequest]) -> None:
         """Ask for room for trials that run or wait, in this order, as many as fit when all nodes have come."""
         free, bundles = self.may_come, list[Bundle]()
-        full = set[ResourceRequest]()
-        for request in requests:
+        full, needs, wanted = set[ResourceRequest](), NodeNeeds(self.may_come), list(requests)
+        for request in wanted:
+            needs.add(request)
+        if needs.by_node():
+            wanted.sort(key=lambda request: len(needs.usable(request)))  # what has the least choice first
+        for request in wanted:
             if request in full:
                 continue
             on_one_node = fits_one_node(request, self.may_come)
-            placement = place(request, free, on_one_node=on_one_node)
+            placement = place(request, free, on_one_node=on_one_node, needs=needs.by_node())
             if placement is None:
                 full.add(request)
                 continue

@@ -57,18 +57,37 @@ def fits_one_node(request: ResourceRequest, nodes: Iterable[NodeResources]) -> b
 
 
 def place(
-    request: ResourceRequest, free: Sequence[NodeResources], *, on_one_node: bool = False
+    request: ResourceRequest,
+    free: Sequence[NodeResources],
+    *,
+    on_one_node: bool = False,
+    needs: Sequence[int] = (),
 ) -> tuple[int, ...] | None:
     """Place the workers of a trial: return how many go to each node, or None if they do not all fit.
 
-    One node for all of them if there is one, the tightest; else as few nodes as possible, as Ray's PACK does.
+    One node for all of them if there is one, the tightest; else as few nodes as possible, as Ray's PACK does. Either
+    is looked for among the nodes that others need least first.
 
     Args:
         request: of the trial.
         free: what is free, node by node.
         on_one_node: place them on one node or not at all, as Ray's STRICT_PACK does.
+        needs: node by node, how many others need it; all alike if it is empty.
     """
     capacities = [node.capacity_for(request) for node in free]
+    levels = sorted({need for need, capacity in zip(needs, capacities, strict=True) if capacity}) if needs else []
+    for most in levels[:-1]:
+        least_needed = [capacity if need <= most else 0 for need, capacity in zip(needs, capacities, strict=True)]
+        placement = _packed(request, free, least_needed, on_one_node=on_one_node)
+        if placement is not None:
+            return placement
+    return _packed(request, free, capacities, on_one_node=on_one_node)
+
+
+def _packed(
+    request: ResourceRequest, free: Sequence[NodeResources], capacities: Sequence[int], *, on_one_node: bool
+) -> tuple[int, ...] | None:
+    """Place the workers of a trial on as few nodes as possible, each of which can hold so many of them."""
     whole = [i for i, capacity in enumerate(capacities) if capacity == request.workers]
     if whole:
         tightest = min(whole, key=lambda i: (free[i].gpus, free[i].cpus))

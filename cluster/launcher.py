@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol
 
@@ -31,6 +31,11 @@ class ResourceRequest:
         workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
         where = ", ".join(f"{key} {selector}" for key, selector in self.labels)
         return f"{workers} x {self.cpus_per_worker:g} CPU{gpus}{f' on nodes with {where}' if where else ''}"
+
+    @property
+    def anywhere(self) -> ResourceRequest:
+        """What is asked for, without the nodes that are avoided."""
+        return replace(self, avoided=()) if self.avoided else self
 
     @property
     def cpus(self) -> float:

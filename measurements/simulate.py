@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import mean
+from typing import NamedTuple
 
 from cluster.fit import NodeResources
 from cluster.launcher import ResourceRequest
@@ -28,9 +29,23 @@ HOUR_S = 3600.0
 Drivers = Sequence[Sequence[Work]]
 
 
-def machines(gpus: int, per_machine: int = 8) -> list[NodeResources]:
-    """Make the machines of a cluster with so many GPUs, and more CPUs than any trial asks for."""
-    return [NodeResources(f"machine {i:03}", 16.0 * per_machine, per_machine) for i in range(gpus // per_machine)]
+RARE = {"kind": "rare"}
+"""Label of some machines."""
+
+
+def machines(gpus: int, rare: int = 0, per_machine: int = 8) -> list[NodeResources]:
+    """Make the machines of a cluster with so many GPUs, and more CPUs than any trial asks for.
+
+    Args:
+        gpus: of all machines together.
+        rare: number of the machines that have the label.
+        per_machine: GPUs of each.
+    """
+    count = gpus // per_machine
+    labels = [RARE if i >= count - rare else {} for i in range(count)]
+    return [
+        NodeResources(f"machine {i:03}", 16.0 * per_machine, per_machine, labels=own) for i, own in enumerate(labels)
+    ]
 
 
 def gpus(count: int) -> ResourceRequest:
@@ -52,6 +67,20 @@ def mix(narrow: int, wide: int, width: int) -> list[Work]:
     """List trials of one hour: so many on one GPU, so many on `width` GPUs."""
     trials = [Work(f"narrow {i}", (f"narrow {i}",), gpus(1), (HOUR_S,)) for i in range(narrow)]
     return trials + [Work(f"wide {i}", (f"wide {i}",), gpus(width), (HOUR_S,)) for i in range(wide)]
+
+
+def two_kinds(anywhere: int, labelled: int, hours: float = 1.0, width: int = 1) -> list[Work]:
+    """List trials of one hour that may run anywhere, and others that ask for the label of the rare machines.
+
+    Args:
+        anywhere: number of the first.
+        labelled: number of the others.
+        hours: of each of the others.
+        width: GPUs of every trial.
+    """
+    bound = ResourceRequest(width, 1, 1, labels=tuple(RARE.items()))
+    trials = [Work(f"anywhere {i}", (f"anywhere {i}",), gpus(width), (HOUR_S,)) for i in range(anywhere)]
+    return trials + [Work(f"bound {i}", (f"bound {i}",), bound, (hours * HOUR_S,)) for i in range(labelled)]
 
 
 def tree(trials: int, pieces: int, unique: int, width: int, name: str = "") -> list[Work]:
@@ -92,11 +121,19 @@ def ten_studies(trials: int, unique: int) -> Drivers:
     return [shared[first::10] for first in range(10)]
 
 
-Row = tuple[str, int, Callable[[], Drivers], Disturbances]
+class Row(NamedTuple):
+    """One simulated case."""
+
+    name: str
+    gpus: int
+    drivers: Callable[[], Drivers]
+    disturbances: Disturbances
+    rare: int = 0
+    """Number of machines with the label."""
 
 
 def rows(sigma: float) -> list[Row]:
-    """List what is simulated: its name, GPUs, the trials of each driver, and what disturbs them."""
+    """List what is simulated, where durations differ from their estimates by so much."""
     noise = Disturbances(sigma=sigma)
     disturbed: Mapping[str, Disturbances] = {
         "groups take 60 s to start": Disturbances(sigma=sigma, group_start_s=60),
@@ -105,23 +142,32 @@ def rows(sigma: float) -> list[Row]:
         "a stage in 20 takes three times as long": Disturbances(sigma=sigma, straggler_share=0.05),
     }
     return [
-        *(("published grid", size, lambda: [published_grid()], noise) for size in (32, 64, 128, 1024)),
-        *((f"published grid, {name}", 64, lambda: [published_grid()], what) for name, what in disturbed.items()),
+        *(Row("published grid", size, lambda: [published_grid()], noise) for size in (32, 64, 128, 1024)),
+        *(Row(f"published grid, {name}", 64, lambda: [published_grid()], what) for name, what in disturbed.items()),
         *(
-            (f"5,000 trials of 13 pieces, {width} GPU each", size, lambda w=width: [tree(5000, 13, 13252, w)], noise)
+            Row(f"5,000 trials of 13 pieces, {width} GPU each", size, lambda w=width: [tree(5000, 13, 13252, w)], noise)
             for width, size in ((8, 64), (8, 1024), (1, 64), (1, 1024))
         ),
-        ("4,096 trials of 1 GPU alone", 1024, lambda: [mix(4096, 0, 1)], noise),
+        Row("4,096 trials of 1 GPU alone", 1024, lambda: [mix(4096, 0, 1)], noise),
         *(
-            (f"256 x 1 GPU beside {wide} x {width}", 64, lambda n=wide, w=width: [mix(256, n, w)], noise)
+            Row(f"256 x 1 GPU beside {wide} x {width}", 64, lambda n=wide, w=width: [mix(256, n, w)], noise)
             for wide, width in ((16, 8), (8, 16), (4, 32), (2, 64))
         ),
         *(
-            (f"4,096 x 1 GPU beside {wide} x {width}", 1024, lambda n=wide, w=width: [mix(4096, n, w)], noise)
+            Row(f"4,096 x 1 GPU beside {wide} x {width}", 1024, lambda n=wide, w=width: [mix(4096, n, w)], noise)
             for wide, width in ((32, 64), (8, 256), (4, 512), (2, 1024))
         ),
         *(
-            (
+            Row(f"two kinds: {anywhere} anywhere, {labelled} on 2 of 8 machines, {what}", 64, drivers, noise, rare=2)
+            for anywhere, labelled, what, drivers in (
+                (192, 64, "of 1 GPU and 1 h", lambda: [two_kinds(192, 64)]),
+                (256, 16, "of 4 h", lambda: [two_kinds(256, 16, hours=4)]),
+                (96, 48, "of 20 min", lambda: [two_kinds(96, 48, hours=1 / 3)]),
+                (24, 8, "of 8 GPUs", lambda: [two_kinds(24, 8, width=8)]),
+            )
+        ),
+        *(
+            Row(
                 f"ten studies in {'one driver' if is_one else '10 drivers'}",
                 size,
                 lambda one=is_one: _studies(one),
@@ -147,11 +193,11 @@ def main() -> None:
     print(f"sigma {arguments.sigma:g}, mean of {arguments.seeds} seeds")
     print("| trials | GPUs | x work and path | x better bound | idle | lost | CPU s |")
     print("|---|--:|--:|--:|--:|--:|--:|")
-    for name, size, drivers, disturbances in rows(arguments.sigma):
+    for name, size, drivers, disturbances, rare in rows(arguments.sigma):
         if arguments.only not in name:
             continue
         began_s = time.process_time()
-        runs = [simulate(drivers(), machines(size), disturbances, seed) for seed in range(arguments.seeds)]
+        runs = [simulate(drivers(), machines(size, rare), disturbances, seed) for seed in range(arguments.seeds)]
         cpu_s = (time.process_time() - began_s) / len(runs)
         plain, better = (
             mean(run.makespan_s / bound for run, bound in pairs)

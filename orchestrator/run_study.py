@@ -16,19 +16,21 @@ from cluster.demand import Demand
 from cluster.fit import refuse_impossible, refuse_unfit, this_machine
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
-from orchestrator.planning.durations import estimated_seconds
+from orchestrator.planning.durations import durations
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
+from orchestrator.planning.run_forecast import forecast_run
 from orchestrator.planning.selection import selected_trials
 from orchestrator.preview import beside_storage
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes
-from orchestrator.running.registered import registered
+from orchestrator.running.registered import RegisteredRun, registered
 from orchestrator.running.rehearsals import chosen_rehearsals
+from orchestrator.running.run_clock import RunClock
 from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
 from orchestrator.running.trial_events import told_to_each
@@ -53,6 +55,7 @@ from search_spaces.study import Study
 from trainables.storage import layout
 from trainables.storage.probe import require_capable
 from trainables.storage.record_files import read, write
+from trainables.storage.records import RunUsage
 from trainables.storage.store import LocalStore, Store
 from trainables.task import TrialTask
 
@@ -113,7 +116,7 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     with registered(store, expansion.name, without_credentials(shlex.join(["ablate", *sys.argv[1:]])), told) as run:
         try:
             require_cluster(study, expansion, selected, store, cluster, options)
-            done = _run_expanded(study, expansion, selected, store, cluster, options, console)
+            done = _run_expanded(study, expansion, selected, store, cluster, options, run, console)
         except StoppedError as stopped:
             raise StoppedError(stopped.number, run.request.by if run.request is not None else None) from None
     return done if run.request is None else replace(done, stopped_by=run.request.by)
@@ -126,6 +129,7 @@ def _run_expanded(
     store: LocalStore,
     cluster: ClusterAddress | None,
     options: RunOptions,
+    run: RegisteredRun,
     console: Console,
 ) -> StudyRun:
     """Do what is left of the selected trials of an expanded study."""
@@ -140,7 +144,7 @@ def _run_expanded(
         tracking = show_version(study, planned, ledger, store, options, console)
     else:
         outcomes, tracking = train_and_score(
-            study, planned, difference, ledger, known, store, cluster, options, console
+            study, planned, difference, ledger, known, store, cluster, options, run, console
         )  # 5 to 8
         if outcomes.storage_trouble is not None and not store.exists(layout.plan_file(planned.study)):
             raise StorageGoneError(outcomes.storage_trouble)
@@ -215,6 +219,7 @@ def train_and_score(
     store: Store,
     cluster: ClusterAddress | None,
     options: RunOptions,
+    run: RegisteredRun,
     console: Console,
 ) -> tuple[Outcomes, str | None]:
     """Run on Ray what storage lacks (5); workers train (6) and score (7); records flow to MLflow (8).
@@ -228,6 +233,7 @@ def train_and_score(
         store: where results, leases and spools are.
         cluster: that is running; None for one inside this machine.
         options: of the command line.
+        run: as it is registered, with what it was to take and has taken.
         console: where progress is shown.
 
     Raises:
@@ -246,8 +252,8 @@ def train_and_score(
     from orchestrator.tracking.opening import opening_tracker
     from orchestrator.tracking.uploader import Uploader
 
-    run = {trial.id for trial in difference.trials if trial.is_run}
-    narrowed = plan.narrowed(run)
+    chosen = {trial.id for trial in difference.trials if trial.is_run}
+    narrowed = plan.narrowed(chosen)
     refuse_beyond_budget(plan)
     if cluster is None:
         refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
@@ -258,7 +264,7 @@ def train_and_score(
     write_documents(study, plan, ledger, store, options.up_to_seeds)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
-    shown = plan.narrowed({*run, *done})
+    shown = plan.narrowed({*chosen, *done})
     with ExitStack() as stack:
         opening = opening_tracker(options.tracking_uri, options.plan.storage, plain_lines(console))
         opened = None if options.offline else stack.enter_context(opening)  # while Ray starts
@@ -275,7 +281,8 @@ def train_and_score(
             stack.enter_context(uploader)
         admitted = AdmittedNodes(nodes, list_cluster_nodes, store, interface, view.note)
         stack.enter_context(closing(admitted))
-        receivers = [view.show]
+        clock = RunClock()
+        receivers = [clock.show, view.show]
         if options.events is not None:
             options.events.run_started(shown, len(done))
             receivers.append(options.events.show)
@@ -283,8 +290,12 @@ def train_and_score(
         def task_of(trial: str) -> TrialTask:
             return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
 
+        pieces = durations(narrowed, ledger, store)
+        work = remaining_work(narrowed, ledger, {node: piece.seconds for node, piece in pieces.items()})
+        may_have = options.may_come or nodes
+        run.forecast(forecast_run(work, pieces, ledger.done_nodes, may_have, settings.max_concurrent))
         outcomes = run_trials(
-            remaining_work(narrowed, ledger, estimated_seconds(narrowed, ledger, store)),
+            work,
             narrowed.nodes,
             ledger.done_nodes,
             task_of,
@@ -299,6 +310,7 @@ def train_and_score(
             demand=Demand(options.may_come) if options.may_come else None,
             spent_before=gpu_seconds_by_trial(ledger),
         )
+        run.used(RunUsage(len(outcomes.done), clock.wall_s, outcomes.spent_s))
     if tracker is None:
         return outcomes, None
     from orchestrator.tracking.mlflow_connect import open_command

@@ -105,7 +105,9 @@ def forecast(plan: Plan, ledger: Ledger, store: Store, profile: Profile, assumed
     work = remaining_work(fitting, ledger, {node: piece.seconds for node, piece in pieces.items()})
     done = ledger.done_nodes
     runs = {
-        bound: _simulated(work, {node: getattr(piece, bound) for node, piece in pieces.items()}, pieces, done, nodes)
+        bound: simulated_runs(
+            work, {node: getattr(piece, bound) for node, piece in pieces.items()}, pieces, done, nodes
+        )
         for bound in ("seconds", "low", "high")
     }
     hours = Interval(*(_hours(runs[bound]) for bound in ("seconds", "low", "high")))
@@ -121,19 +123,31 @@ def forecast(plan: Plan, ledger: Ledger, store: Store, profile: Profile, assumed
         wall_hours=hours,
         idle_share=mean(run.idle_share for run in runs["seconds"]),
         money=_money(profile, hours),
-        sources=_sources(work, pieces, done),
+        sources=shares_of_sources(work, pieces, done),
         unfit=unfit,
     )
 
 
-def _simulated(
+def simulated_runs(
     work: Sequence[Work],
     seconds: Mapping[str, float],
     pieces: Mapping[str, Duration],
     done: frozenset[str],
     nodes: Sequence[NodeResources],
+    draws: int = DRAWS,
+    max_concurrent: int | None = None,
 ) -> list[SimulatedRun]:
-    """Simulate the work with these seconds of each piece."""
+    """Simulate the work that is left of trials.
+
+    Args:
+        work: the trials.
+        seconds: id of a node of the work graph -> the seconds that it is to take.
+        pieces: the same -> by what those are known, and so by how much they may be wrong.
+        done: ids of nodes that are done.
+        nodes: of the cluster.
+        draws: number of simulations.
+        max_concurrent: most trials at a time; None for as many as fit.
+    """
     sigma = max((SIGMA[pieces[node].source] for item in work for node in item.path if node not in done), default=0.0)
     left = [
         replace(item, path=tuple(path), costs=tuple(seconds[node] for node in path))
@@ -141,7 +155,7 @@ def _simulated(
         if (path := [node for node in item.path if node not in done])
     ]
     disturbances = Disturbances(sigma=sigma, group_start_s=GROUP_START_S)
-    return [simulate([left], nodes, disturbances, seed) for seed in range(DRAWS)]
+    return [simulate([left], nodes, disturbances, seed, max_concurrent) for seed in range(draws)]
 
 
 def _hours(runs: Sequence[SimulatedRun]) -> float:
@@ -163,7 +177,10 @@ def _money(profile: Profile, hours: Interval) -> dict[str, Interval]:
     }
 
 
-def _sources(work: Sequence[Work], pieces: Mapping[str, Duration], done: frozenset[str]) -> dict[Source, float]:
+def shares_of_sources(
+    work: Sequence[Work], pieces: Mapping[str, Duration], done: frozenset[str]
+) -> dict[Source, float]:
+    """Compute which share of the seconds that are left rests on each kind of number."""
     seconds = defaultdict[Source, float](float)
     counted = set(done)
     for item in work:

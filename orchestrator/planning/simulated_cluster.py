@@ -174,7 +174,8 @@ class SimulatedCluster:
             if attempt.is_over:
                 continue
             on_one_node = driver.schedule.is_on_one_node(attempt.request)
-            placement = place(attempt.request, self._free, on_one_node=on_one_node)
+            request = replace(attempt.request, avoided=driver.schedule.avoided(attempt.trial))
+            placement = place(request, self._free, on_one_node=on_one_node)
             if placement is None:
                 still.append((driver, attempt))
             else:

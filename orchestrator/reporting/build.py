@@ -35,7 +35,7 @@ from orchestrator.reporting.report_model import (
 )
 from orchestrator.reporting.training import loss_curves, stage_settings
 from orchestrator.reporting.type_scores import type_scores
-from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
+from orchestrator.reporting.work_and_cost import arm_costs, runs_compared, sharing, stage_tree
 from orchestrator.state.failures import read_failures, where
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import LookCommand
@@ -89,6 +89,7 @@ def build_report(
         work=stage_tree(plan, ledger, store),
         sharing=sharing(plan, ledger, store),
         costs=arm_costs(arms, ledger, rows),
+        runs=runs_compared(store, plan.study),
         device=scored.device,
         samples=samples(plan, store, ledger, scored),
         open_samples=read_samples(plan, store, ledger),

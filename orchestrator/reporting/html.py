@@ -16,7 +16,7 @@ from markupsafe import Markup
 from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, signed
 from orchestrator.analysis.power_sentences import smallest_text
-from orchestrator.reporting import curve_figures, figure_data, figures, glossary, questions, sentences
+from orchestrator.reporting import curve_figures, figure_data, figures, glossary, questions, run_sentences, sentences
 from orchestrator.reporting.disagreements import Sample
 from orchestrator.reporting.figure_data import arm_bar, claim_bar, priced_arms
 from orchestrator.reporting.open_prompts import OpenSample
@@ -53,6 +53,7 @@ def _context(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "sentences": sentences,
+        "run_sentences": run_sentences,
         "verdict_sentences": verdict_sentences,
         "blind": blind_sentences,
         "figures": figures,

@@ -18,6 +18,7 @@ from orchestrator.reporting.report_model import Report
 from orchestrator.state.ledger import Ledger, has_changed_scores, read_ledger
 from orchestrator.state.looks import LookCommand
 from orchestrator.state.program import program_fingerprint
+from orchestrator.state.runs import compared_runs
 from search_spaces.error_text import first_line
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -146,6 +147,7 @@ def _documents(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterat
         yield _facts(store, name)
     yield _facts(store, layout.noise_floor(plan.study))
     yield _facts(store, layout.DIGESTS)
+    yield from (f"{run.nonce} {run.forecast!r} {run.usage!r}" for run in compared_runs(store, plan.study))
     yield from store.folders(layout.superseded_trials(plan.study))
     yield from ledger.removed
 

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from orchestrator.analysis import blind_sentences, verdict_sentences
-from orchestrator.reporting import questions, sentences
+from orchestrator.reporting import questions, run_sentences, sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.markdown_text import cell, inline, line
 from orchestrator.reporting.report_model import Report
@@ -29,6 +29,7 @@ def to_markdown(report: Report) -> str:
     text = environment.get_template("report.md.j2").render(
         report=report,
         sentences=sentences,
+        run_sentences=run_sentences,
         verdict_sentences=verdict_sentences,
         blind=blind_sentences,
         questions=questions,

@@ -21,6 +21,7 @@ from orchestrator.reporting.training import LossCurve, StageSettings
 from orchestrator.state.ledger import TrialState
 from search_spaces.plan import NodeKind
 from search_spaces.quantities import Device
+from trainables.storage.records import RunForecast, RunUsage
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]
@@ -247,6 +248,16 @@ class ArmCost:
 
 
 @dataclass(frozen=True)
+class ComparedRun:
+    """A run, with what it was to take and what it has taken."""
+
+    began: int
+    """Milliseconds since the epoch."""
+    forecast: RunForecast
+    usage: RunUsage
+
+
+@dataclass(frozen=True)
 class FailedTrial:
     """A failed attempt of a trial."""
 
@@ -292,6 +303,8 @@ class Report:
     work: tuple[StageWork, ...]
     sharing: Sharing
     costs: tuple[ArmCost, ...]
+    runs: tuple[ComparedRun, ...]
+    """Those that storage remembers, the oldest first."""
     device: Device
     """What the seconds of costs and work are of: GPUs, CPU cores, or workers with several cores each."""
     samples: tuple[Sample, ...]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from orchestrator.planning.estimates import Assumptions, estimates
-from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
+from orchestrator.reporting.report_model import ArmCost, ComparedRun, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.runs import compared_runs
 from orchestrator.state.stored_nodes import node_result
 from orchestrator.state.used_devices import devices_by_trial
 from search_spaces.plan import Arm, Node, Plan
@@ -117,6 +118,15 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
 
     descend(None, 0)
     return tuple(work)
+
+
+def runs_compared(store: Store, study: str) -> tuple[ComparedRun, ...]:
+    """List what the runs of a study were to take and what they have taken, the oldest first."""
+    return tuple(
+        ComparedRun(record.began, record.forecast, record.usage)
+        for record in compared_runs(store, study)
+        if record.forecast is not None and record.usage is not None
+    )
 
 
 def _scorings(ledger: Ledger) -> dict[str, list[EvaluationResult]]:

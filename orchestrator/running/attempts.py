@@ -77,6 +77,8 @@ class Outcomes:
     """What was not started any more, because it failed alike."""
     budget_spent: bool = False
     """Whether trials were left because those before them had spent all GPU-seconds."""
+    spent_s: float = 0.0
+    """GPU-seconds that the trials have taken; workers count where there are no GPUs."""
     rehearsals: tuple[RehearsalOutcome, ...] = ()
     """What became of the shapes of trials that were rehearsed first."""
     groups_started: int = 0

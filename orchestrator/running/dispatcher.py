@@ -179,8 +179,8 @@ class Dispatcher:
             self._schedule.resume(trial, self._elsewhere(replace(self._requests[trial], avoided=avoided)))
 
     def avoided(self, trial: str) -> tuple[str, ...]:
-        """Return the nodes on which a trial must not be placed."""
-        return self._schedule.request_of(trial).avoided
+        """Return the nodes on which a trial that was dispatched must not be placed."""
+        return self._schedule.avoided(trial)
 
     def is_on_one_node(self, trial: str) -> bool:
         """Return whether all workers of a trial are placed on one node."""

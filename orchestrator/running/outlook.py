@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cluster.launcher import ResourceRequest
 
@@ -54,8 +54,8 @@ class Outlook:
     def add(self, node: str, request: ResourceRequest, seconds: float) -> None:
         """Add a piece of work that is done once, whatever trials share it."""
         if node not in self._pieces:
-            self._pieces[node] = shape_of(request), seconds
-            self._open_s[shape_of(request)] += seconds
+            self._pieces[node] = request.anywhere, seconds
+            self._open_s[request.anywhere] += seconds
 
     def done(self, node: str) -> None:
         """Take a piece of work off that is done, by whichever run."""
@@ -69,7 +69,7 @@ class Outlook:
 
     def started(self, trial: str, request: ResourceRequest, seconds: float) -> None:
         """Note that a trial runs from now on, and how long its first piece of work is estimated to take."""
-        shape = shape_of(request)
+        shape = request.anywhere
         self._running[trial] = _Running(shape, self._clock(), seconds)
         self._lanes[shape] += 1
 
@@ -109,10 +109,10 @@ class Outlook:
         self._learn_pace()
         open_s = self._left_s()
         whole_s = sum(seconds * self.share(shape) for shape, seconds in open_s.items() if self.share(shape) <= 1)
-        tails = {request: self._tail(shape_of(request), seconds) for request, seconds in longest_s.items()}
+        tails = {request: self._tail(request.anywhere, seconds) for request, seconds in longest_s.items()}
         due = set()
         for request, seconds in longest_s.items():
-            shape = shape_of(request)
+            shape = request.anywhere
             others = sum(tails.values()) - tails[request]
             horizon_s = max(whole_s + others, *longest_s.values())
             if self._is_due(shape, seconds, open_s.get(shape, 0.0), horizon_s):
@@ -152,8 +152,3 @@ class Outlook:
             actual_s += now - running.since_s
             estimated_s += min(now - running.since_s, running.seconds)
         self.pace = actual_s / estimated_s if self._compared and estimated_s > 0 else 1.0
-
-
-def shape_of(request: ResourceRequest) -> ResourceRequest:
-    """Return what a request asks for, wherever it may be placed."""
-    return replace(request, avoided=()) if request.avoided else request

@@ -23,7 +23,7 @@ from trainables.storage import layout
 from trainables.storage.lease import Lease
 from trainables.storage.owner import Owner
 from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.records import Attempt, RunRecord, StopRequest
+from trainables.storage.records import Attempt, RunForecast, RunRecord, RunUsage, StopRequest
 from trainables.storage.store import Store
 
 LOOK_EVERY_S = 2.0
@@ -82,6 +82,26 @@ class RegisteredRun:
             self._has_ended = True
             self._end()
 
+    def forecast(self, forecast: RunForecast) -> None:
+        """Write down what this run is expected to take."""
+        self._write(replace(self.record, forecast=forecast))
+
+    def used(self, usage: RunUsage) -> None:
+        """Write down what the trials of this run have taken."""
+        self._write(replace(self.record, usage=usage))
+
+    def ended(self, ending: str) -> None:
+        """Write down that this run is over, and how it ended."""
+        self._write(replace(self.record, ended=now_ms(), ending=ending))
+
+    def _write(self, record: RunRecord) -> None:
+        """Replace the record on storage; one that cannot be written is none of the run's troubles."""
+        self.record = record
+        try:
+            write(self._store, layout.run_record(self._study, record.nonce), record)
+        except OSError as error:
+            logger.warning("the record of this run was not written: %s", error)
+
     def read_request(self) -> StopRequest | None:
         """Read the request to end this run; None if there is none."""
         return read_or_redo(self._store, layout.stop_request(self._study, self.record.nonce), StopRequest)
@@ -129,11 +149,11 @@ def registered(store: Store, study: str, command: str, tell: Callable[[str], Non
         run.request = run.request or run.read_request()
         if run.request is not None:
             ending = f"stopped by {run.request.by}"
+        run.ended(ending)
         try:
-            write(store, layout.run_record(study, nonce), replace(record, ended=now_ms(), ending=ending))
             forget_old_runs(store, study)
         except OSError as error:
-            logger.warning("the end of this run was not written down: %s", error)
+            logger.warning("records of old runs were not removed: %s", error)
         lease.release()
 
 

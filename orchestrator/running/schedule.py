@@ -8,6 +8,8 @@
   go first that must start now to end with the rest (`orchestrator.running.outlook`), the widest first.
 - *Admission*: only what the free resources of the cluster hold now. The first that is due and does not fit gets a
   reservation; what does not delay it is started meanwhile (`orchestrator.running.reservation`).
+- *Labels*: a trial goes to the nodes that the fewest of the waiting trials with labels need, and to a node that one of
+  these could take now only if that is not to start before it (`cluster.node_needs`).
 - *Again*: a trial whose attempt was lost is suspended, and waits again once it is resumed, maybe with another request.
 - *Affinity*: trials with the resource request of one that has just ended go on in its place, because its group of
   workers can be reused. What is not due comes last, the narrowest first, so that what is wide is left for the end.
@@ -28,8 +30,9 @@ from typing import Final, Literal
 
 from cluster.fit import NodeResources, fits_one_node, place, remaining, share
 from cluster.launcher import ResourceRequest
+from cluster.node_needs import NodeNeeds
 from orchestrator.running.outlook import Outlook
-from orchestrator.running.reservation import Ending, reserve
+from orchestrator.running.reservation import Ending, Reservation, reserve
 from orchestrator.running.work import Work
 
 Entry = tuple[bool, float, int, int, str]
@@ -83,6 +86,9 @@ class Schedule:
         self._idle: Counter[ResourceRequest] = Counter()
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
         self._placements: dict[str, tuple[int, ...]] = {}
+        self._needs = NodeNeeds(nodes)
+        self._left_free: dict[str, tuple[str, ...]] = {}
+        """Running trial -> nodes that were left to trials with labels when it was dispatched."""
         self._outlook = Outlook(cache(partial(share, nodes=tuple(nodes))), clock)
         self.is_on_one_node = cache(partial(fits_one_node, nodes=tuple(nodes)))
         """Whether all workers of a request are placed on one node: on those that there are, one can hold them."""
@@ -91,6 +97,7 @@ class Schedule:
             if len(item.costs) != len(item.path):
                 raise ValueError(f"{item.trial_id}: {len(item.path)} nodes need as many costs, not {len(item.costs)}")
             self._remaining[item.trial_id] = sum(item.costs)
+            self._needs.add(item.request)
             for node, cost in zip(item.path, item.costs, strict=True):
                 self._on_node[node].append(item.trial_id)
                 self._outlook.add(node, item.request, cost)
@@ -181,6 +188,7 @@ class Schedule:
         """End an attempt of a trial that will be tried again: it does not wait yet, but is still to come."""
         self.ended(trial, group_kept=group_kept)
         self._suspended.add(trial)
+        self._needs.add(self._work[trial].request)
 
     def resume(self, trial: str, request: ResourceRequest) -> None:
         """Have a suspended trial wait again, as one that was begun, with what it needs now."""
@@ -191,6 +199,8 @@ class Schedule:
 
     def change_request(self, trial: str, request: ResourceRequest) -> None:
         """Change the request of a trial that is not running."""
+        self._needs.remove(self._work[trial].request)
+        self._needs.add(request)
         self._work[trial] = replace(self._work[trial], request=request)
         self._ready.setdefault(request, [])
         self._offer(trial)
@@ -199,10 +209,15 @@ class Schedule:
         """Return what a trial needs."""
         return self._work[trial].request
 
+    def avoided(self, trial: str) -> tuple[str, ...]:
+        """Return the nodes on which a running trial is not to be placed: it avoids them, or leaves them to others."""
+        return (*self._work[trial].request.avoided, *self._left_free.get(trial, ()))
+
     def withdraw(self, trial: str) -> None:
         """Take a trial back that was dispatched: it could not start after all and waits again."""
         self._leave(trial)
         self._waiting.add(trial)
+        self._needs.add(self._work[trial].request)
         self._offer(trial)
 
     def node_undone(self, node: str) -> None:
@@ -229,7 +244,9 @@ class Schedule:
 
     def drop(self, trial: str) -> None:
         """Remove a trial that is still waiting: it is never dispatched."""
-        self._waiting.discard(trial)
+        if trial in self._waiting:
+            self._waiting.remove(trial)
+            self._needs.remove(self._work[trial].request)
 
     def resize(self, nodes: Sequence[NodeResources]) -> None:
         """Replace the cluster's nodes. Running trials keep their placement on those that are still there."""
@@ -243,6 +260,7 @@ class Schedule:
             placements[trial] = tuple(moved)
             free = list(remaining(self._work[trial].request, free, moved))
         self._free, self._placements, self._changed = tuple(free), placements, True
+        self._needs.resize(nodes)
         self._outlook.share = cache(partial(share, nodes=tuple(nodes)))
         self.is_on_one_node = cache(partial(fits_one_node, nodes=tuple(nodes)))
 
@@ -251,19 +269,42 @@ class Schedule:
         if self._max_concurrent is not None and len(self._placements) >= self._max_concurrent:
             return None
         heads = {request: head for request in self._ready if (head := self._head(request)) is not None}
-        reservation = None
-        for request, is_due in self._in_order(heads):
+        order = self._in_order(heads)
+        labelled = [request for request in heads if request.labels and self._place(request, self._free) is not None]
+        kept = {request: nodes for request in heads if (nodes := self._needs.kept_from(request, labelled))}
+        return (self._first_with_room(heads, order, kept) if kept else None) or self._first_with_room(heads, order, {})
+
+    def _first_with_room(
+        self,
+        heads: Mapping[ResourceRequest, Entry],
+        order: Iterable[tuple[ResourceRequest, bool]],
+        kept: Mapping[ResourceRequest, frozenset[int]],
+    ) -> tuple[str, tuple[int, ...]] | None:
+        """Return the first trial that has room now and delays no reservation, with its placement; None if none has.
+
+        Args:
+            heads: the first trial of each request.
+            order: of the requests, each with whether it must start now.
+            kept: request -> nodes that it does not take now.
+        """
+        reservation: Reservation | None = None
+        for request, is_due in order:
             trial = heads[request][-1]
             if reservation is None or self._remaining[trial] * self._outlook.pace <= reservation.in_s:
-                placement = place(request, self._free, on_one_node=self.is_on_one_node(request))
+                room = self._free
             else:
-                placement = place(request, reservation.beside, on_one_node=self.is_on_one_node(request))
-            if placement is not None:
+                room = reservation.beside
+            placement = self._place(request, room)
+            if placement is not None and not any(placement[i] for i in kept.get(request, ())):
                 return trial, placement
-            if is_due and reservation is None and len(heads) > 1:
+            if is_due and reservation is None and placement is None and len(heads) > 1:
                 on_one_node = self.is_on_one_node(request)
                 reservation = reserve(request, self._free, self._endings(), on_one_node=on_one_node)
         return None
+
+    def _place(self, request: ResourceRequest, room: Sequence[NodeResources]) -> tuple[int, ...] | None:
+        """Place a trial on the nodes that those with labels need least; None if there is no room for it."""
+        return place(request, room, on_one_node=self.is_on_one_node(request), needs=self._needs.by_node())
 
     def _in_order(self, heads: Mapping[ResourceRequest, Entry]) -> list[tuple[ResourceRequest, bool]]:
         """Order the requests of which a trial may start, each with whether it must start now."""
@@ -321,6 +362,8 @@ class Schedule:
         self._free, self._placements[trial] = remaining(request, self._free, placement), placement
         self._outlook.started(trial, request, self._next_s(trial))
         self._waiting.discard(trial)
+        self._needs.remove(request)
+        self._left_free[trial] = self._needs.left_free(request, placement)
         left = max(0, self._idle[request] - 1)
         self._idle.clear()  # Tune gives idle groups of other requests up when it starts this one
         self._idle[request] = left
@@ -329,6 +372,7 @@ class Schedule:
 
     def _leave(self, trial: str) -> None:
         placement = self._placements.pop(trial)
+        del self._left_free[trial]
         self._outlook.ended(trial)
         self._free = remaining(self._work[trial].request, self._free, [-count for count in placement])
         for node in self._work[trial].path:

@@ -58,6 +58,11 @@ class Spending:
         return self._ended_s + self._others_s + running_s
 
     @property
+    def own_s(self) -> float:
+        """Those of them that this run has spent."""
+        return self.spent_s - self._others_s
+
+    @property
     def is_spent(self) -> bool:
         """Whether no trial may be handed out any more: what runs may turn out to have cost less than it took."""
         return self._ended_s + self._others_s >= self.limit_s

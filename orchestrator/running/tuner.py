@@ -191,7 +191,7 @@ def run_trials(
             trials.run.interrupted(error)
     run = trials.run
     outcomes = trials.attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
-    return replace(outcomes, rehearsals=rehearsed.outcomes)
+    return replace(outcomes, rehearsals=rehearsed.outcomes, spent_s=spending.own_s)
 
 
 def _show_demand(demand: Demand, dispatchers: Sequence[Dispatcher]) -> None:

@@ -80,6 +80,14 @@ def last_run(store: Store, study: str) -> RunRecord | None:
     return max((record for record in records if record is not None), key=lambda record: record.began, default=None)
 
 
+def compared_runs(store: Store, study: str) -> list[RunRecord]:
+    """Read the records of the runs that are known to have taken something, and what they were to take; oldest first."""
+    nonces = store.folders(layout.runs(study))
+    records = [read_or_redo(store, layout.run_record(study, nonce), RunRecord) for nonce in nonces]
+    known = [record for record in records if record is not None and record.forecast is not None and record.usage]
+    return sorted(known, key=lambda record: (record.began, record.nonce))
+
+
 def forget_old_runs(store: Store, study: str) -> None:
     """Remove the leases of runs that were killed, and all but the newest records of runs that have ended."""
     release_abandoned(store, layout.run_leases(study))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.reporting import sentences
+from orchestrator.reporting import run_sentences, sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.report_model import Report, Row
 from orchestrator.terminal.tables import MOST_ROWS
@@ -58,6 +58,8 @@ def _print_results(report: Report, console: Console) -> None:
     console.print(Text(f"\n{sentences.sharing_line(report)}"))
     if (planned := sentences.planned_line(report)) is not None:
         console.print(Text(planned))
+    for line in run_sentences.run_lines(report)[-1:]:
+        console.print(Text(line))
 
 
 def _print_problems(report: Report, console: Console) -> None:

@@ -64,6 +64,14 @@ def test_demand_asks_for_nodes_with_the_labels_of_a_trial() -> None:
     assert asked == [[Bundle({"CPU": 4.0, "GPU": 1.0}, {ACCELERATOR_LABEL: "H100"})] * 8]
 
 
+def test_demand_leaves_nodes_with_labels_to_the_trials_that_ask_for_them() -> None:
+    asked: list[list[Bundle]] = []
+    labelled = ResourceRequest(8, 4, 1, labels=((ACCELERATOR_LABEL, "H100"),))
+    Demand(read_may_come("1x64:8@accelerator=H100,1x64:8"), asked.append).show([GANG, labelled])
+    resources = {"CPU": 32.0, "GPU": 8.0}
+    assert asked == [[Bundle(resources, {ACCELERATOR_LABEL: "H100"}), Bundle(resources)]]
+
+
 def test_demand_asks_for_a_gang_that_no_node_holds_worker_by_worker() -> None:
     asked: list[list[Bundle]] = []
     Demand(read_may_come("2x64:4"), asked.append).show([GANG])

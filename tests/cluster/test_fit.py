@@ -52,6 +52,16 @@ def test_place_on_one_node_waits_rather_than_put_workers_apart() -> None:
     assert not fits_one_node(ResourceRequest(16, 1, 1), [NodeResources("a", 16, 8), NodeResources("b", 16, 8)])
 
 
+def test_place_takes_the_nodes_that_others_need_least_even_if_they_are_more() -> None:
+    nodes = [NodeResources("a", 16, 8), NodeResources("b", 16, 4), NodeResources("c", 16, 4), NodeResources("d", 16, 1)]
+    one, eight = ResourceRequest(1, 1, 1), ResourceRequest(8, 1, 1)
+    assert place(one, nodes, needs=(0, 0, 0, 3)) == (0, 1, 0, 0)
+    assert place(one, nodes, needs=(3, 2, 1, 3)) == (0, 0, 1, 0)
+    assert place(eight, nodes, needs=(1, 0, 0, 0)) == (0, 4, 4, 0)
+    assert place(eight, nodes, on_one_node=True, needs=(1, 0, 0, 0)) == (8, 0, 0, 0)
+    assert place(ResourceRequest(18, 1, 1), nodes, needs=(1, 0, 0, 2)) is None
+
+
 def test_place_takes_only_nodes_whose_labels_fit() -> None:
     old = NodeResources("a", 16, 8, labels={ACCELERATOR_LABEL: "A100", "market": "spot"})
     new = NodeResources("b", 16, 8, labels={ACCELERATOR_LABEL: "H100"})

@@ -48,11 +48,10 @@ LONG: Mapping[str, Sequence[str]] = {
     "start": ("--repeats", "1"),
     "throughput": ("--turns", "1"),
     "tracking_calls": (),
-    "tracking_server": ("--trials", "2"),
 }
 """The same, of those that take longer: they train, write images or integrate."""
 
-WITH_TESTS_OF_THEIR_OWN = {"measure", "damage", "drill", "first_hour", "gpu_check"}
+WITH_TESTS_OF_THEIR_OWN = {"measure", "damage", "drill", "first_hour", "gpu_check", "tracking_server"}
 
 
 def test_every_measurement_is_started_here() -> None:

@@ -268,6 +268,41 @@ class Rehearsal:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """A number that is expected, and between which two it may lie."""
+
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RunForecast:
+    """What a run was to take, by what was known when its first trial was about to be handed out."""
+
+    trials: int
+    """That were left to do."""
+    cluster: str
+    """The nodes, for people."""
+    wall_s: Expected
+    """From the first hand-out to the end of the last trial."""
+    device_s: Expected
+    """Of GPUs, or of workers where they have none."""
+    sources: Mapping[str, float]
+    """Share of the seconds that rests on what was measured, estimated or assumed."""
+
+
+@dataclass(frozen=True)
+class RunUsage:
+    """What a run has taken."""
+
+    done: int
+    """Trials that it has ended with a result."""
+    wall_s: float
+    device_s: float
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Run of a study, `runs/<study>/<nonce>/run.json`. Whether it goes on is told by its lease."""
 
@@ -284,6 +319,10 @@ class RunRecord:
     """Milliseconds since the epoch; None while it goes on, and for ever where it was killed."""
     ending: str = ""
     """How it ended, for people."""
+    forecast: RunForecast | None = None
+    """None before its first trial is about to be handed out, and where nothing was left to do."""
+    usage: RunUsage | None = None
+    """None until its trials have ended."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from search_spaces.identity import needed_digests
 from tests.support.report_cases import CLAIMS, scores
 from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
+from trainables.storage.record_files import write
+from trainables.storage.records import Expected, RunForecast, RunRecord, RunUsage
 from trainables.storage.store import LocalStore
 
 PLAN = two_stage_plan(seeds=(7, 8, 9))
@@ -53,6 +55,21 @@ def test_report_of_an_unchanged_study_is_the_one_that_was_built(store: LocalStor
     first, second = report_of(STUDY, PLAN, store), report_of(STUDY, PLAN, store)
     assert first == second == built[0]
     assert len(built) == 1
+
+
+def test_report_is_built_again_when_a_run_has_written_what_it_took_and_not_when_it_ends(
+    store: LocalStore, built: list[Report]
+) -> None:
+    expected = Expected(60.0, 12.0, 300.0)
+    forecast = RunForecast(9, "2 CPU", expected, expected, {})
+    record = RunRecord("n1", "login1", 7, "ada@login1", 1, "ablate run", forecast=forecast, usage=RunUsage(9, 1.0, 2.0))
+    before = report_of(STUDY, PLAN, store)
+    write(store, layout.run_record(PLAN.study, "n1"), record)
+    after = report_of(STUDY, PLAN, store)
+    assert (before.runs, [run.usage for run in after.runs]) == ((), [record.usage])
+    write(store, layout.run_record(PLAN.study, "n1"), replace(record, ended=5, ending="ended"))
+    assert report_of(STUDY, PLAN, store) == after
+    assert len(built) == 2
 
 
 def test_report_of_a_small_study_is_not_kept(

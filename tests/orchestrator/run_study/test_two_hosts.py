@@ -56,6 +56,29 @@ def test_a_trial_runs_on_the_node_whose_label_it_asks_for(tmp_path: Path) -> Non
     assert seen == {2}
 
 
+def test_a_trial_that_can_go_anywhere_is_not_on_the_node_that_a_waiting_trial_asks_for(tmp_path: Path) -> None:
+    """The base trains first what both need. Ray by itself takes the second node for it, which has more CPUs."""
+    text = STUDY_FILE.read_text()
+    axes = "axes:\n  epochs: [1.4, 0.8]\n"
+    assert axes in text
+    study = tmp_path / "labelled.yaml"
+    study.write_text(
+        text.replace(axes, "arms:\n  bound: {epochs: 0.8, resources: {labels: {number: node-2}}}\n").replace(
+            "study: drill", "study: labelled"
+        )
+    )
+    run = [sys.executable, "-m", "orchestrator", "run", str(study), "--storage", str(tmp_path / "storage")]
+    seen = list[int]()
+    with node_lab([*run, "--address", "HEAD", "--offline", "--no-rehearsal"], cpus=3) as lab:
+        while lab.process.poll() is None:
+            seen += [number for number in (1, 2) if number not in seen and lab.has_trial(number)]
+            time.sleep(0.2)
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 0, said
+    assert "2 of 2 trials are done." in said
+    assert seen == [1, 2]
+
+
 def test_a_trial_with_a_label_that_no_node_has_is_refused_with_those_that_they_have(tmp_path: Path) -> None:
     with node_lab(command(tmp_path, "--set", "resources.labels.number=node-3")) as lab:
         code, said = lab.finished(TIMEOUT_S)

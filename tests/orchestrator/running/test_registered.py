@@ -11,18 +11,19 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from orchestrator.running.registered import RegisteredRun, registered
-from orchestrator.state.runs import ask_to_stop, last_run, living_runs
+from orchestrator.state.runs import ask_to_stop, compared_runs, last_run, living_runs
 from tests.support.stored_studies import finish_stage, key_of, two_stage_plan
 from tests.support.tiny_trials import is_step, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
-from trainables.storage.records import Attempt, AttemptStage, Resumes, RunRecord
+from trainables.storage.records import Attempt, AttemptStage, Expected, Resumes, RunForecast, RunRecord, RunUsage
 from trainables.storage.store import LocalStore
 from trainables.task import Context
 
 STUDY = "small"
+FORECAST = RunForecast(2, "2 CPU", Expected(60.0, 12.0, 300.0), Expected(90.0, 18.0, 450.0), {"assumed": 1.0})
 TRIAL = "r64-s7"
 
 
@@ -168,6 +169,15 @@ def test_a_registered_run_goes_on_until_its_block_ends_and_says_how_it_ended(sto
     assert last is not None
     assert (last.command, last.ending) == ("ablate run small", "ended")
     assert last.ended is not None
+
+
+def test_what_a_run_was_to_take_and_has_taken_stays_with_it(store: LocalStore) -> None:
+    with registered(store, STUDY, "ablate run small", lambda text: None) as run:
+        run.forecast(FORECAST)
+        assert compared_runs(store, STUDY) == []
+        run.used(RunUsage(2, 55.0, 110.0))
+    (record,) = compared_runs(store, STUDY)
+    assert (record.forecast, record.usage, record.ending) == (FORECAST, RunUsage(2, 55.0, 110.0), "ended")
 
 
 def test_an_asked_run_gets_the_signal_that_ends_it_and_an_old_request_stops_no_later_run(
