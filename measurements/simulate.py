@@ -1,4 +1,4 @@
-"""Simulate large clusters: ``python -m measurements.simulate [--seeds N] [--sigma S] [--only WORD]``.
+"""Simulate large clusters: ``python -m measurements.simulate [--seeds N] [--sigma S] [--known] [--only WORD]``.
 
 The schedule of real runs on a simulated clock and cluster. Every row has the time until the last trial has ended,
 divided by two lower bounds: the larger of work / devices and the longest path; and the better one of
@@ -8,9 +8,12 @@ divided by two lower bounds: the larger of work / devices and the longest path; 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from statistics import mean
 from typing import NamedTuple
@@ -142,41 +145,60 @@ def rows(sigma: float) -> list[Row]:
         "a stage in 20 takes three times as long": Disturbances(sigma=sigma, straggler_share=0.05),
     }
     return [
-        *(Row("published grid", size, lambda: [published_grid()], noise) for size in (32, 64, 128, 1024)),
-        *(Row(f"published grid, {name}", 64, lambda: [published_grid()], what) for name, what in disturbed.items()),
+        *(Row("published grid", size, _alone(published_grid), noise) for size in (32, 64, 128, 1024)),
+        *(Row(f"published grid, {name}", 64, _alone(published_grid), what) for name, what in disturbed.items()),
         *(
-            Row(f"5,000 trials of 13 pieces, {width} GPU each", size, lambda w=width: [tree(5000, 13, 13252, w)], noise)
+            Row(f"5,000 trials of 13 pieces, {width} GPU each", size, _alone(tree, 5000, 13, 13252, width), noise)
             for width, size in ((8, 64), (8, 1024), (1, 64), (1, 1024))
         ),
-        Row("4,096 trials of 1 GPU alone", 1024, lambda: [mix(4096, 0, 1)], noise),
+        Row("4,096 trials of 1 GPU alone", 1024, _alone(mix, 4096, 0, 1), noise),
         *(
-            Row(f"256 x 1 GPU beside {wide} x {width}", 64, lambda n=wide, w=width: [mix(256, n, w)], noise)
+            Row(f"256 x 1 GPU beside {wide} x {width}", 64, _alone(mix, 256, wide, width), noise)
             for wide, width in ((16, 8), (8, 16), (4, 32), (2, 64))
         ),
         *(
-            Row(f"4,096 x 1 GPU beside {wide} x {width}", 1024, lambda n=wide, w=width: [mix(4096, n, w)], noise)
+            Row(f"4,096 x 1 GPU beside {wide} x {width}", 1024, _alone(mix, 4096, wide, width), noise)
             for wide, width in ((32, 64), (8, 256), (4, 512), (2, 1024))
         ),
         *(
             Row(f"two kinds: {anywhere} anywhere, {labelled} on 2 of 8 machines, {what}", 64, drivers, noise, rare=2)
             for anywhere, labelled, what, drivers in (
-                (192, 64, "of 1 GPU and 1 h", lambda: [two_kinds(192, 64)]),
-                (256, 16, "of 4 h", lambda: [two_kinds(256, 16, hours=4)]),
-                (96, 48, "of 20 min", lambda: [two_kinds(96, 48, hours=1 / 3)]),
-                (24, 8, "of 8 GPUs", lambda: [two_kinds(24, 8, width=8)]),
+                (192, 64, "of 1 GPU and 1 h", _alone(two_kinds, 192, 64)),
+                (256, 16, "of 4 h", _alone(two_kinds, 256, 16, 4)),
+                (96, 48, "of 20 min", _alone(two_kinds, 96, 48, 1 / 3)),
+                (24, 8, "of 8 GPUs", _alone(two_kinds, 24, 8, 1.0, 8)),
             )
         ),
         *(
             Row(
                 f"ten studies in {'one driver' if is_one else '10 drivers'}",
                 size,
-                lambda one=is_one: _studies(one),
+                partial(_studies, is_one),
                 noise,
             )
             for size in (64, 1024)
             for is_one in (True, False)
         ),
     ]
+
+
+def _alone(trials: Callable[..., list[Work]], *arguments: float) -> Callable[[], Drivers]:
+    """Return a function that lists the trials of one driver."""
+    return lambda: [trials(*arguments)]
+
+
+def with_known_seconds(drivers: Drivers, sigma: float, seed: int) -> Drivers:
+    """Draw what each piece of work takes, and have the schedule know it beforehand."""
+    draws, factors = random.Random(seed), dict[str, float]()
+    for node in (node for driver in drivers for work in driver for node in work.path):
+        if node not in factors:
+            factors[node] = math.exp(draws.gauss(0.0, sigma))
+
+    def known(work: Work) -> Work:
+        costs = zip(work.path, work.costs, strict=True)
+        return replace(work, costs=tuple(seconds * factors[node] for node, seconds in costs))
+
+    return [[known(work) for work in driver] for driver in drivers]
 
 
 def _studies(in_one_driver: bool) -> Drivers:
@@ -189,15 +211,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sigma", type=float, default=0.3, help="of the logarithm of actual over estimated seconds")
     parser.add_argument("--only", default="", help="rows with this word in their name")
+    parser.add_argument("--known", action="store_true", help="the schedule knows beforehand what each piece takes")
     arguments = parser.parse_args()
-    print(f"sigma {arguments.sigma:g}, mean of {arguments.seeds} seeds")
+    known = " that are known beforehand" if arguments.known else ""
+    print(f"durations of sigma {arguments.sigma:g}{known}, mean of {arguments.seeds} seeds")
     print("| trials | GPUs | x work and path | x better bound | idle | lost | CPU s |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for name, size, drivers, disturbances, rare in rows(arguments.sigma):
         if arguments.only not in name:
             continue
         began_s = time.process_time()
-        runs = [simulate(drivers(), machines(size, rare), disturbances, seed) for seed in range(arguments.seeds)]
+        runs = []
+        for seed in range(arguments.seeds):
+            work = drivers()
+            if arguments.known:
+                work, disturbances = with_known_seconds(work, arguments.sigma, seed), replace(disturbances, sigma=0.0)
+            runs.append(simulate(work, machines(size, rare), disturbances, seed))
         cpu_s = (time.process_time() - began_s) / len(runs)
         plain, better = (
             mean(run.makespan_s / bound for run, bound in pairs)
