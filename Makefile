@@ -1,17 +1,26 @@
 # Two commands on a fresh machine with Python 3.11+ and make:
 #   make quickstart   installs into .venv and runs a real ablation study (minutes)
 #   make test         installs if needed and runs the tests
-# TORCH=cpu installs PyTorch's build for CPUs alone: a smaller download, and no GPU can be used.
+# TORCH=cpu installs PyTorch's build for CPUs alone: a smaller download, and no GPU can be used. It has not been seen to
+# the end: the index of these builds was out of reach.
 PYTHON ?= python3
 TORCH ?=
 ifeq ($(TORCH),cpu)
 SIZE := about 3 GB, without support for GPUs
+SEEN := not seen to the end: the index of PyTorch for CPUs was out of reach
 else ifeq ($(TORCH),)
 SIZE := about 7 GB (make clean, then make quickstart TORCH=cpu: 3 GB, without support for GPUs)
+SEEN := seen on Debian 12, x86-64, Python 3.11, without a GPU
 else
 $(error TORCH must be cpu, or not given, but is $(TORCH))
 endif
 CPU_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_VERSION = $(shell sed -nE 's/^  "(torch[^"]*)",$$/"\1"/p' pyproject.toml)
+NO_CPU_BUILD := TORCH=cpu: pip got no PyTorch from $(CPU_INDEX), for the reason above; without TORCH=cpu the usual index is asked
+REFUSE_GPU_BUILD := import importlib.util, runpy, sys; \
+	[folder] = importlib.util.find_spec("torch").submodule_search_locations; \
+	sys.exit(runpy.run_path(folder + "/version.py")["cuda"] and "TORCH=cpu: pip took a build for GPUs from another index of its \
+configuration; run make clean, then this again without that index (pip config list), or without TORCH=cpu")
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -34,10 +43,11 @@ torch-build:
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@echo 'installing into .venv: $(SIZE); 2 to 6 minutes'
-	@echo '(seen on Debian 12, x86-64, Python 3.11, without a GPU)'
+	@echo '($(SEEN))'
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --upgrade pip
-	$(if $(TORCH),@$(PIP) --index-url $(CPU_INDEX) $(shell sed -nE 's/^  "(torch[^"]*)",$$/"\1"/p' pyproject.toml))
+	$(if $(TORCH),@$(PIP) --no-deps --index-url $(CPU_INDEX) $(TORCH_VERSION) || { echo '$(NO_CPU_BUILD)' >&2; exit 1; })
+	$(if $(TORCH),@$(BIN)/python -c '$(REFUSE_GPU_BUILD)')
 	@$(PIP) --editable '.[quickstart,dev]'
 	@touch $@
 	@echo "installed: $$(du -sh .venv | cut -f1)"

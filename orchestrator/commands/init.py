@@ -43,7 +43,7 @@ def init(
         ),
     ] = None,
     family: Annotated[
-        Family | None, typer.Option("--family", help="How answers are scored (default: told by the fields).")
+        Family | None, typer.Option("--family", help="How answers are scored (default: by the fields).")
     ] = None,
     like: Annotated[
         str | None, typer.Option("--like", metavar="STUDY", help="Copy this study instead: a file, or a shipped one.")
@@ -68,9 +68,10 @@ def init(
             raise InputError(f"must be given without {', '.join(given)}", key="--like")
         _init_like(folder, like, options, as_json)
     elif train is None or test is None:
-        absent = " and ".join(flag for flag in ("--train", "--test") if own[flag] is None)
+        absent = [flag for flag in ("--train", "--test") if own[flag] is None]
+        law = f"must be given, but {' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing"
         way_out = "Or copy a study: `ablate init FOLDER --like quickstart`."
-        raise InputError(f"must be given, but {absent} is not", key="--train, --test", way_out=way_out)
+        raise InputError(law, key="--train, --test", way_out=way_out)
     else:
         _init_own(folder, train, test, images, family, options, as_json)
 

@@ -102,7 +102,7 @@ def _parquet(data: bytes, place: str) -> pa.Table:
     try:
         return pq.read_table(io.BytesIO(data))
     except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
-        raise InputError(f"must be a whole Parquet file, but {error}", place=place) from error
+        raise InputError(f"must be a complete Parquet file, but {error}", place=place) from error
 
 
 def _lines(text: str, place: str) -> pa.Table:

@@ -151,7 +151,7 @@ def claims_of(
     known = read_claims(store, plan.study)
     if lost := sorted({look.id for look in looked_at if look.claim not in known}):
         logger.warning(
-            "%s: the record of %s is gone, as looks at the results tell; whether it was written before its scores is"
+            "%s: the record of %s is gone, as looks at the results show; whether it was written before its scores is"
             " not known any more",
             store.place(layout.claims_folder(plan.study)),
             ", ".join(lost),

@@ -19,7 +19,7 @@ FreeableKind = LeftoverKind | UnneededKind
 
 REASONS: Mapping[FreeableKind, str] = {
     "checkpoints": "step checkpoints of finished stages",
-    "progress": "features in progress of which whole ones are there",
+    "progress": "features in progress of which complete ones are there",
     "answers": "answers in progress of finished evaluations",
     "asides": "files that a killed process was writing",
     "preparing": "sources that a killed process was reading",
@@ -29,7 +29,7 @@ REASONS: Mapping[FreeableKind, str] = {
     "stages": "stages that no trial of any study needs",
     "trials": "trials of removed arms",
     "superseded": "trials set aside when their data had changed",
-    "features": "features that no unfinished trial reads, whole or in progress",
+    "features": "features that no unfinished trial reads, complete or in progress",
     "data": "prepared sources that no unfinished trial and no report reads",
     "pictures": "pictures of no prepared source that stays",
 }

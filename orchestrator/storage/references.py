@@ -37,6 +37,21 @@ class PlannedTrial:
 
 
 @dataclass(frozen=True)
+class PlannedResources:
+    """Devices of each worker of an arm on storage."""
+
+    gpus_per_worker: float = 0.0
+    cpus_per_worker: float = 1.0
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """Arm of a plan on storage."""
+
+    resources: PlannedResources = PlannedResources()
+
+
+@dataclass(frozen=True)
 class PlannedSource:
     """Source of a plan on storage."""
 
@@ -73,6 +88,7 @@ class StoredPlan:
     blind: PlannedBlindRun = PlannedBlindRun()
     sources: tuple[PlannedSource, ...] | None = None
     """None in plans of versions that did not write them down."""
+    arms: tuple[PlannedArm, ...] = ()
 
     @property
     def required_sets(self) -> frozenset[str]:

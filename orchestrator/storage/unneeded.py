@@ -139,7 +139,8 @@ def find_gone(needs: Needs, inventory: Inventory, store: Store, references: Refe
             key = unit.name.split("/")[1]
             if key not in needs.stages and _DIGEST.fullmatch(key):
                 studies = references.studies_of.get(key, frozenset())
-                yield freeable("stages", unit, studies, key, *_cost(store, layout.stage_result(key), StageResult))
+                cost = _cost(store, layout.stage_result(key), StageResult, _plans(references, studies))
+                yield freeable("stages", unit, studies, key, *cost)
     for trial in needs.gone:
         unit = inventory.units.get(trial.folder)
         if unit is not None:
@@ -179,8 +180,9 @@ def find_redoable(
         for unit in inventory.units.values():
             key = features_key(unit.name) if unit.name.startswith("features/") else ""
             if unit.kind != "asides" and _DIGEST.fullmatch(key) and key not in needs.features:
-                cost = _cost(store, layout.features_result(key), FeaturesResult)
-                yield freeable("features", unit, references.studies_of.get(key, frozenset()), key, *cost)
+                studies = references.studies_of.get(key, frozenset())
+                cost = _cost(store, layout.features_result(key), FeaturesResult, _plans(references, studies))
+                yield freeable("features", unit, studies, key, *cost)
     if "data" in kinds:
         yield from _redoable_data(needs, inventory, store, references.plans, before)
 
@@ -230,12 +232,32 @@ def _weights(store: Store, key: str) -> tuple[tuple[str, str], ...] | str:
     return key if result is None or not result.modules else tuple(sorted(result.modules.items()))
 
 
-def _cost(store: Store, name: str, kind: type[StageResult] | type[FeaturesResult]) -> tuple[float, Device]:
-    """Read the seconds that something has cost, and what they are of; 0 where no result can be read."""
+def _plans(references: References, studies: Collection[str]) -> list[StoredPlan]:
+    """List the plans of studies, of those that have one."""
+    return [references.plans[study] for study in sorted(studies) if study in references.plans]
+
+
+def _cost(
+    store: Store, name: str, kind: type[StageResult] | type[FeaturesResult], plans: Collection[StoredPlan]
+) -> tuple[float, Device]:
+    """Read the seconds that something has cost, and what they are of; 0 where no result can be read.
+
+    Args:
+        store: the storage.
+        name: of the result.
+        kind: of the result; that of features does not say what they were made on.
+        plans: of the studies that refer to it, which say how many cores a worker has.
+    """
     try:
         result = read(store, name, kind)
     except InputError:
         return 0.0, "device"
+    seconds = 0.0 if result is None else result.gpu_seconds
+    asked = [arm.resources for plan in plans for arm in plan.arms]
+    has_one_core = bool(asked) and all(resources.cpus_per_worker == 1 for resources in asked)
+    on_cpus: Device = "core" if has_one_core else "worker"
     name_of_device = result.provenance.get("device") if isinstance(result, StageResult) else None
-    device: Device = "device" if name_of_device is None else "worker" if name_of_device == "cpu" else "GPU"
-    return (0.0 if result is None else result.gpu_seconds), device
+    if name_of_device is not None:
+        return seconds, on_cpus if name_of_device == "cpu" else "GPU"
+    uses_gpus = {resources.gpus_per_worker > 0 for resources in asked}
+    return seconds, "device" if len(uses_gpus) != 1 else "GPU" if uses_gpus == {True} else on_cpus

@@ -41,7 +41,7 @@ class Finding:
     """On storage."""
     place: str
     problem: str
-    """The end of "must be whole, but ..."."""
+    """The end of "must be complete, but ..."."""
     remedy: Remedy
     studies: tuple[str, ...] = ()
     """That refer to it, as far as that is known."""

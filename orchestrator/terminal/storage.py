@@ -89,7 +89,7 @@ def verification_view(shown: Verification, quick: bool) -> RenderableType:
         lines.append(
             Text(
                 f"{number_of(len(shown.unrecorded), 'file')} of which the version that wrote them recorded no digest: "
-                f"whole by their shape, such as {shown.unrecorded[0]}",
+                f"complete by their shape, such as {shown.unrecorded[0]}",
                 "yellow",
             )
         )
@@ -100,7 +100,7 @@ def verification_view(shown: Verification, quick: bool) -> RenderableType:
         )
     lines += [Text(f"{folder}/ cannot be looked into", "yellow") for folder in shown.inventory.unreadable]
     how = "by record, size, header and footer" if quick else "byte by byte"
-    counts = f"whole {how}: {shown.whole:,}; damaged: {len(shown.damaged):,}; missing: {len(shown.missing):,}"
+    counts = f"intact {how}: {shown.whole:,}; damaged: {len(shown.damaged):,}; missing: {len(shown.missing):,}"
     lines.append(Text(counts))
     return Group(*lines)
 

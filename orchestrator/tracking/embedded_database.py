@@ -164,7 +164,7 @@ def _migrate(path: Path, *, is_new: bool) -> None:
     with closing(sqlite3.connect(path)) as connection:
         (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != "ok":
-        raise sqlite3.DatabaseError(f"the migrated database is not whole: {answer}")
+        raise sqlite3.DatabaseError(f"the migrated database is not complete: {answer}")
 
 
 def _put_in_place(aside: Path, path: Path) -> None:

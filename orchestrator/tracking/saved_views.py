@@ -17,6 +17,7 @@ from orchestrator.tracking.filter_language import metric_field, param_field, tag
 from orchestrator.tracking.labels import legal_name
 from orchestrator.tracking.view_charts import bar_chart, chart_of_kind, line_chart, scatter_chart
 from search_spaces.plan import Plan
+from search_spaces.quantities import Device
 from trainables.storage.tracked_names import (
     ARM,
     ARM_MEAN,
@@ -70,6 +71,8 @@ class Subject:
     """All metrics that the page may meet."""
     baseline: str | None = None
     """Run of the base's summary, once it is there: differences are shown against it."""
+    device: Device = "GPU"
+    """What costs are counted in: a metric's name says GPU, whatever the study runs on."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def subject(plan: Plan, metrics: Iterable[str] = (), baseline: str | None = None
     expected |= {STAGE, TRAIN_LOSS, TRAIN_LR, TRAIN_SAMPLES_PER_S}
     expected |= {*benchmarks, *(axis_number(axis) for axis in numeric)}
     axes = tuple(legal_name(axis) for axis in plan.axes)
-    return Subject(axes, numeric, benchmarks, frozenset({*expected, *metrics}), baseline)
+    return Subject(axes, numeric, benchmarks, frozenset({*expected, *metrics}), baseline, plan.device)
 
 
 def views(about: Subject) -> tuple[View, ...]:
@@ -136,8 +139,8 @@ def _cost(about: Subject) -> View:
     charts = [
         scatter_chart(COST_GPU_SECONDS_ALONE, EVAL_MEAN),
         scatter_chart(COST_WALL_SECONDS, EVAL_MEAN),
-        bar_chart(COST_GPU_SECONDS_ALONE),
-        bar_chart(COST_GPU_SECONDS),
+        bar_chart(COST_GPU_SECONDS_ALONE, f"{about.device}-seconds of a trial with all of its stages"),
+        bar_chart(COST_GPU_SECONDS, f"{about.device}-seconds that a trial has spent"),
     ]
     columns = [
         metric_field(EVAL_MEAN),

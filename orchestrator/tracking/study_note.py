@@ -31,7 +31,8 @@ READING = """
 - `eval/<benchmark>/points` is 100 x the mean score of an example, beside the benchmark's own metrics, and `eval/mean`
   its mean over the benchmarks; `best/` is the best of a curve; `train/` goes by optimizer step over all stages;
   `system/` by seconds. `cost/gpu_seconds` was spent by this trial, `cost/gpu_seconds_alone` counts all of its stages,
-  those that it shares included; `cfg/` mirrors numeric axes; `samples/` tells of answers that no mean counts.
+  those that it shares included, both in {device}-seconds; `cfg/` mirrors numeric axes; `samples/` is about answers
+  that no mean counts.
 """
 
 COMMANDS = """
@@ -61,7 +62,7 @@ def study_note(plan: Plan, written: datetime, summary: StudySummary | None = Non
         "| arm | difference from the base | seeds |",
         "|---|---|---|",
         *_fitting(_arm_rows(plan), TABLE_SIZE, "see plan.json"),
-        READING,
+        READING.format(device=plan.device),
         COMMANDS.format(study=plan.study),
     ]
     return "\n".join(parts)[:NOTE_SIZE]

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.tracking.saved_views import View
 from trainables.storage import tracked_names
 
-DASHBOARD_VERSION = 3
+DASHBOARD_VERSION = 4
 """Raised when the views of this program change: views of an older version are replaced, those of a newer one stay."""
 
 TAG_PREFIX = "mlflow.sharedViewState."

@@ -144,7 +144,7 @@ class LanguageResolver:
             leaves,
             "model",
             f"needs `family` and `width` beside it: {choice.model!r} is neither in the catalogue nor on this machine,"
-            " where its config.json would tell",
+            " where its config.json would say",
             "Write language: {model: ..., family: ..., width: ...} (model_type and hidden_size of its config.json), or"
             " put a copy of it below the data folder.",
         )

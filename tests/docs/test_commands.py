@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.support.command_line import ROOT
+from tests.support.command_runs import MAKE_NOT_RUN, MAKE_TARGETS
 from tests.support.printed_commands import (
     PrintedCommand,
     documents,
@@ -95,7 +96,13 @@ def test_every_make_target_and_module_that_a_document_names_is_there() -> None:
     text = "\n".join(documents().values())
     named = re.findall(r"(?:^|`)(?:\$ )?make ([a-z0-9 -]+?)(?=`|\s*$|\s+#|\s+[A-Z]+=)", text, flags=re.M)
     assert len(named) > 20
-    assert {target for written in named for target in written.split() if not target.startswith("-")} <= targets
+    printed = {target for written in named for target in written.split() if not target.startswith("-")}
+    assert printed <= targets
+    assert printed == MAKE_TARGETS.keys() | MAKE_NOT_RUN.keys()
+    assert not MAKE_TARGETS.keys() & MAKE_NOT_RUN.keys()
+    called = re.findall(r"^make (\S+)$", (ROOT / ".ci/run").read_text(), flags=re.M)
+    assert called == [target for target, place in MAKE_TARGETS.items() if place == ".ci/run"]
+    assert [place for place in MAKE_TARGETS.values() if not (ROOT / place).is_file()] == []
     modules = set(re.findall(r"python -m ((?:measurements|docs|trainables|orchestrator)[\w.]*)", text))
     assert len(modules) > 20
     assert [module for module in modules if find_spec(module.rstrip(".")) is None] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,44 @@ def test_the_build_for_cpus_stays_where_it_is_installed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["cuda", "CPU"])
 def test_another_build_is_refused_with_what_is_allowed(tmp_path: Path, value: str) -> None:
     assert "TORCH must be cpu, or not given" in _make(tmp_path, "install", f"TORCH={value}").stderr
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        ("", "TORCH=cpu: pip got no PyTorch from https://download.pytorch.org/whl/cpu, for the reason above"),
+        ("'13.0'", "TORCH=cpu: pip took a build for GPUs from another index of its configuration; run make clean"),
+        ("None", ""),
+    ],
+)
+def test_installing_the_build_for_cpus_ends_with_a_sentence_where_there_is_none(
+    build: str, sentence: str, tmp_path: Path
+) -> None:
+    """Stand in for Python: its pip finds no PyTorch, or a package whose version.py names this version of CUDA."""
+    package = tmp_path / "site" / "torch"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "version.py").write_text(f"cuda = {build}\n")
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+case "$*" in
+  "-m venv .venv") mkdir -p .venv/bin; cp '{python}' .venv/bin/python;;
+  "-m pip "*--index-url*) [ -n "{build}" ] || {{ echo "ERROR: No matching distribution" >&2; exit 1; }};;
+  "-m pip "*) ;;
+  *) PYTHONPATH='{tmp_path}/site' exec '{sys.executable}' "$@";;
+esac
+"""
+    )
+    python.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = ["make", "install", "TORCH=cpu", f"PYTHON={python}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (2 if sentence else 0), done.stderr
+    assert (tmp_path / ".venv" / "installed").exists() == (not sentence)
 
 
 def test_every_variable_of_the_makefile_is_used() -> None:

@@ -1,4 +1,7 @@
-"""Commands that documents and outputs print end well where they are pasted: each starts the program, once."""
+"""Commands that documents and outputs print end well where they are pasted: each starts the program, once.
+
+`test_run_commands.py` runs all commands of documents, in its own process.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,16 @@ FILES = {"study.yaml": "quickstart.yaml", "my_study.yaml": "quickstart.yaml"}
 
 
 def _quick() -> list[PrintedCommand]:
-    """List what is run: complete, quick, and of studies and files that are there; each once."""
-    commands = {command.words: command for command in in_documents() if command.is_complete}
-    return [
-        command
-        for words, command in commands.items()
-        if " ".join(words).startswith(QUICK)
-        and not any(word.isupper() or word.endswith(".csv") or word.startswith("examples/") for word in words)
-        and not {"my-study", "my_cluster.yaml", "base.epochs=no", "--address", "/full"} & set(words)
-    ]
+    """List what is pasted: the first of each quick command that is complete, and of files that are there."""
+    first: dict[str, PrintedCommand] = {}
+    for command in in_documents():
+        of_files = any(
+            word.isupper() or word.endswith(".csv") or word.startswith("examples/") for word in command.words
+        )
+        text = " ".join(command.words)
+        if command.is_complete and not of_files and not {"my-study", "my_cluster.yaml"} & set(command.words):
+            first |= {quick: command for quick in QUICK if text.startswith(quick) and quick not in first}
+    return list(first.values())
 
 
 @pytest.mark.parametrize("command", _quick(), ids=str)

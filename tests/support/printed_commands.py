@@ -10,7 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import typer
 
@@ -21,7 +21,8 @@ VALUE = "X"
 """Stands for what a message puts in when it is printed."""
 BEFORE = {"$", "!", "sudo", "exec", "nohup", "time", "env", "then", "do"}
 """Words that may stand before a command in its line."""
-
+MODULE = r"\S*python3? -m orchestrator (?!.*\{\{)"
+"""The program by the name of its module; not in a template, whose values are not known."""
 
 _PARSER = typer.main.get_command(app)
 
@@ -80,9 +81,12 @@ def in_document(place: str, text: str) -> Iterator[PrintedCommand]:
 
 
 def in_shell(place: str, text: str) -> Iterator[PrintedCommand]:
-    """List the commands of a script or a session: at the beginning of a line, after variables, `&&`, `;` or a pipe."""
+    """List the commands of a script or a session: at the beginning of a line, after variables, `&&`, `;` or a pipe.
+
+    `python -m orchestrator` is the program, too, wherever in its line it stands.
+    """
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
-        for part in _parts(line) if re.search(r"\bablate ", line) else []:
+        for part in _parts(re.sub(MODULE, "&& ablate ", line)) if re.search(rf"\bablate |{MODULE}", line) else []:
             words = list(itertools.dropwhile(lambda word: word in BEFORE or re.match(r"\w+=", word), part))
             if words and words[0].rpartition("/")[2] == "ablate":
                 yield PrintedCommand(place, tuple(words[1:]), True)
@@ -152,6 +156,20 @@ def parse(command: PrintedCommand) -> None:
     options = {flag for option in parser.params for flag in (*option.opts, *option.secondary_opts)} | {"-h", "--help"}
     if unknown := {word.partition("=")[0] for word in words if word.startswith("-")} - options:
         raise ValueError(f"No such option {', '.join(sorted(unknown))}: {command}")
+
+
+def can_be_run(command: PrintedCommand) -> bool:
+    """Check whether a command has all arguments that it needs: what a sentence mentions may be its name alone."""
+    if not command.words or command.words == ("-h",):
+        return False
+    group = _PARSER.commands.get(command.words[0])
+    if group is None or (hasattr(group, "commands") and len(command.words) == 1):
+        return command.is_complete
+    try:
+        parse(replace(command, is_complete=True))
+    except Exception:
+        return False
+    return True
 
 
 def _parts(line: str) -> Iterator[list[str]]:

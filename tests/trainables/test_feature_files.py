@@ -97,7 +97,7 @@ def test_no_flipped_bit_is_read_in_silence_and_other_rows_are_read(tmp_path: Pat
     path.write_bytes(content)
     features = open_features(store, KEY)
     assert features.rows([0, 1, 2, 9]).shape == (4, 4, 8)
-    with pytest.raises(DamagedArtifactError, match=r"features\.npy: must be whole.* row 3 "):
+    with pytest.raises(DamagedArtifactError, match=r"features\.npy: must be complete.* row 3 "):
         features.rows([2, 3])
     assert [found.file for found in verify_artifact(store, f"features/{KEY}", "shape").damages] == [
         layout.features_array(KEY)
@@ -115,7 +115,7 @@ def test_features_that_are_being_made_again_are_waited_for_and_not_marked(tmp_pa
     store = LocalStore(tmp_path)
     finish_features(store, KEY, SHAPE)
     aside = set_aside(store, layout.features_folder(KEY))
-    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.* not there"):
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be complete.* not there"):
         open_features(store, KEY)
     assert aside is not None
     assert not store.exists(layout.features_folder(KEY))

@@ -124,7 +124,7 @@ def test_who_has_not_the_lease_marks_the_damage_and_touches_nothing(
     _damage(path, "one bit")
     before = path.read_bytes()
     store, stage = LocalStore(root), task.stages[1]
-    with pytest.raises(DamagedArtifactError, match=r"language\.safetensors: must be whole"):
+    with pytest.raises(DamagedArtifactError, match=r"language\.safetensors: must be complete"):
         run(task.model_copy(update={"leased": (task.stages[0].node,)}))
     assert path.read_bytes() == before
     assert store.exists(layout.damage_mark(layout.stage_folder(stage.key)))
@@ -156,7 +156,7 @@ def test_what_is_not_there_is_not_produced_without_its_lease(
     shutil.rmtree(root / "evaluations")
     kept = root / folder.format(last=task.stages[1].key, features=task.features[-1].key)
     kept.rename(tmp_path / "kept")
-    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.*not there"):
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be complete.*not there"):
         run(task.model_copy(update={"leased": ()}))
     assert not kept.exists()
     (tmp_path / "kept").rename(kept)
@@ -173,5 +173,5 @@ def test_a_stage_that_goes_while_a_trial_runs_is_not_trained_without_its_lease(
     loop = run_trial(task, Context())
     assert next(loop) == NodeDone(task.features[0].node)
     shutil.rmtree(root / "stages" / task.stages[1].key)
-    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.*not there"):
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be complete.*not there"):
         list(loop)

@@ -204,7 +204,7 @@ def _is_finished(target: LocalStore, name: str) -> bool:
         return False
     problem = damage(target, name, check_parquet)
     if problem is not None:
-        logger.warning("%s: must be a whole Parquet file, but %s; it is made again", target.place(name), problem)
+        logger.warning("%s: must be a complete Parquet file, but %s; it is made again", target.place(name), problem)
     return problem is None
 
 

@@ -61,7 +61,7 @@ def mapped(store: Store, name: str) -> pa.Table:
         return pa.ipc.open_file(pa.memory_map(str(store.reading(name)))).read_all()
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"must be a whole Arrow file, but {error}",
+            f"must be a complete Arrow file, but {error}",
             place=store.place(name),
             way_out="Run the study again: the source is read anew.",
         ) from error

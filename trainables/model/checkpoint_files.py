@@ -46,7 +46,7 @@ def refuse_adapters(folder: Path) -> None:
     """Raise InputError for a folder of adapters, whose model transformers would look for elsewhere."""
     if (folder / "adapter_config.json").exists():
         raise InputError(
-            "must be a whole model, but is a folder of adapters (adapter_config.json)",
+            "must be a complete model, but is a folder of adapters (adapter_config.json)",
             place=str(folder),
             way_out="Merge them into their model (`merge_and_unload()` of peft), and save that.",
         )
@@ -148,7 +148,7 @@ def _indexed(folder: Path, index: str, shards: Sequence[Path]) -> list[Path]:
     absent = [name for name in named if not (folder / name).exists()]
     if absent:
         raise InputError(
-            f"a copy of a model must be whole, but it lacks {len(absent)} of {len(named)} shards ({absent[0]} first)",
+            f"a copy of a model must be complete, but lacks {len(absent)} of {len(named)} shards ({absent[0]} first)",
             place=str(folder),
             way_out="Copy the missing files of the repository into this folder.",
         )

@@ -77,7 +77,7 @@ def _header(file: Path, mtime_ns: int) -> GgufHeader:
         int(fields[f"{family}.embedding_length"])
     except Exception as error:  # of a reader that trusts the file: any of numpy's and Python's own
         size = file.stat().st_size
-        law = f"must be a whole GGUF file of a language model, but is cut off or damaged ({size:,} bytes)"
+        law = f"must be a complete GGUF file of a language model, but is cut off or damaged ({size:,} bytes)"
         raise InputError(
             law, place=str(file), way_out="Fetch the file again: its size must be its source's."
         ) from error

@@ -114,7 +114,7 @@ def _check_causal(config: Any, raw: dict[str, Any], file: Path) -> None:
     said = {**raw, **(inner if isinstance(inner, dict) else {})}
     names = {*_HEADS, dict(getattr(text, "attribute_map", {})).get("num_attention_heads", "")}
     if getattr(text, "num_attention_heads", None) and not names & said.keys():
-        law = "config.json must say the number of attention heads (num_attention_heads), which no tensor's shape tells"
+        law = "config.json must say the number of attention heads (num_attention_heads), which no tensor's shape shows"
         raise InputError(law, place=str(file))
 
 

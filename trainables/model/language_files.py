@@ -108,7 +108,7 @@ def _check_present(language: LanguageSpec, folder: Path) -> None:
         lacks.append("a tokenizer (tokenizer.json, or tokenizer.model)")
     if lacks:
         raise InputError(
-            f"a copy of a language model must be whole, but that of {language.checkpoint!r} lacks {'; '.join(lacks)}",
+            f"the copy of a language model must be complete, but {language.checkpoint!r} lacks {'; '.join(lacks)}",
             place=str(folder),
             way_out="Copy the missing files of the repository into this folder.",
         )

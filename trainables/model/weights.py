@@ -44,7 +44,7 @@ def find_weights(origin: str, data_root: Path) -> Path:
     local, cached = _hub_copy(name, data_root), _cache_folder()
     raise InputError(
         f"the weights of {origin!r} were found nowhere. Tried {local} (nothing there), the local cache {cached}"
-        f" (not in it, or not whole), and the hub ({fetched})",
+        f" (not in it, or not complete), and the hub ({fetched})",
         way_out=f"{_access()} a copy of the repository (configuration, weights, tokenizer) at {local}.",
     )
 

@@ -24,7 +24,7 @@ AGAIN = "Run the study again: what it needs of this is made anew, everything els
 
 ABSENT = "it is not there"
 CHANGED = "its content is not what was written (its digest differs)"
-"""Ends of "must be whole, but ..."."""
+"""Ends of "must be complete, but ..."."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Damage:
     file: str
     """Name on storage."""
     problem: str
-    """The end of "must be whole, but ..."."""
+    """The end of "must be complete, but ..."."""
     place: str
     """Where a person finds the file."""
     read: Facts | None = None
@@ -43,7 +43,7 @@ class Damage:
     @property
     def law(self) -> str:
         """What must hold of the file, and what does not."""
-        return f"must be whole, as it was written, but {self.problem}"
+        return f"must be complete, as it was written, but {self.problem}"
 
     def __str__(self) -> str:
         return f"{self.place}: {self.law}"

@@ -21,7 +21,7 @@ from pydantic import Field, RootModel, ValidationError
 from trainables.storage.store import Store
 
 Check = Callable[[io.BufferedIOBase, int], str | None]
-"""Of an open file and its size in bytes: what is wrong with it, as the end of "must be whole, but ..."."""
+"""Of an open file and its size in bytes: what is wrong with it, as the end of "must be complete, but ..."."""
 
 _ARROW_MAGIC = b"ARROW1"
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
@@ -95,7 +95,7 @@ def check_npy(file: io.BufferedIOBase, size: int, *, shape: Sequence[int]) -> st
     except (ValueError, SyntaxError):
         return "its header cannot be read"
     if header != {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}:
-        return f"its header tells {header}, where float32 of the shape {tuple(shape)} was written"
+        return f"its header says {header}, where float32 of the shape {tuple(shape)} was written"
     return _unequal(size, len(start) + length + 4 * math.prod(shape))
 
 
@@ -137,4 +137,4 @@ def check_parquet(file: io.BufferedIOBase, size: int) -> str | None:
 
 
 def _unequal(size: int, whole: int) -> str | None:
-    return None if size == whole else f"it has {size:,} bytes where its header tells {whole:,}"
+    return None if size == whole else f"it has {size:,} bytes where its header says {whole:,}"

@@ -66,7 +66,7 @@ def read(store: Store, name: str, kind: type[R]) -> R | None:
     if problem is None:
         return record
     raise InputError(
-        f"must be a whole record as this program writes it, but {problem}",
+        f"must be a complete record as this program writes it, but {problem}",
         place=store.place(name),
         way_out="Remove the file and run the study again; everything else is kept.",
     ) from cause

@@ -99,7 +99,7 @@ class DamageMark:
     file: str
     """Name on storage."""
     problem: str
-    """The end of "must be whole, but ..."."""
+    """The end of "must be complete, but ..."."""
     host: str
     """Where it was found: memory of one machine may be at fault."""
     ts: int

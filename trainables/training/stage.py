@@ -270,7 +270,7 @@ class _StageLoop:
                 self._groups = list(dict.fromkeys([*state.get("groups", [written_by]), *self._groups]))
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise InputError(
-                    f"must be a checkpoint of the stage {name!r}, but cannot be loaded, though it is whole ({error!r})",
+                    f"must be a checkpoint of the stage {name!r}, but cannot be loaded, though complete ({error!r})",
                     place=str(folder),
                     way_out="Remove the folder and run the study again: an earlier checkpoint is used, or the stage"
                     " starts anew.",

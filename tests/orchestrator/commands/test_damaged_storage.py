@@ -312,7 +312,7 @@ def test_a_trial_with_a_damaged_result_is_not_taken_for_done(
     path = _damaged(finished, tmp_path / "copy", kind, damage)
     outcome = _command("status", tmp_path / "copy", caplog)
     assert outcome.code == 0
-    assert f"{path}: must be whole" in outcome.text
+    assert f"{path}: must be complete" in outcome.text
     assert '"done": 2' in outcome.text
 
 
@@ -325,7 +325,7 @@ def test_a_node_whose_files_are_damaged_is_named_with_what_becomes_of_it(
     path = _damaged(finished, tmp_path / "copy", kind, damage)
     outcome = _command(command, tmp_path / "copy", caplog)
     assert outcome.code == 0
-    assert f"{path}: must be whole" in outcome.text
+    assert f"{path}: must be complete" in outcome.text
     assert "`ablate run`" in outcome.text or "results stand" in outcome.text
 
 
@@ -374,5 +374,5 @@ def test_scores_with_a_flipped_bit_are_named_by_whoever_compares_them(
     with caplog.at_level(logging.WARNING):
         outcome = _command(command, tmp_path / "copy", caplog)
     assert outcome.code == 0
-    assert f"{path}: must be whole" in outcome.text
+    assert f"{path}: must be complete" in outcome.text
     assert "evaluates its trial again" in outcome.text

@@ -168,8 +168,8 @@ def test_nothing_is_written_where_the_data_cannot_be_read(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "law"),
     [
-        ((), "must be given, but --train and --test is not"),
-        (("--train", "a.json"), "must be given, but --test is not"),
+        ((), "must be given, but --train and --test are missing"),
+        (("--train", "a.json"), "must be given, but --test is missing"),
         (("--like", "quickstart", "--train", "a.json"), "must be given without --train"),
         (("--train", "a.csv", "--test", "b.jsonl"), "must be a file that ends on one of"),
         (("--like", "quickstrat"), "quickstart"),

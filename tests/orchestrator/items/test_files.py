@@ -92,7 +92,7 @@ def test_places_are_lines_of_text_and_rows_of_parquet(tmp_path: Path) -> None:
         ),
         ("\n \n", "must hold items, but is empty"),
         ("<html>", "must hold data, but is an HTML page"),
-        ("PAR1 and nothing", "must be a whole Parquet file"),
+        ("PAR1 and nothing", "must be a complete Parquet file"),
     ],
 )
 def test_what_is_no_file_of_items_is_refused_by_name(content: str, message: str, tmp_path: Path) -> None:

@@ -420,6 +420,20 @@ def test_features_and_data_stay_while_some_trial_of_any_study_is_unfinished(stor
     assert {item.kind for item in collect(store, redoable)} == {"features"}
 
 
+@pytest.mark.parametrize(("resources", "device"), [({}, "core"), ({"cpus_per_worker": 2}, "worker")])
+def test_what_is_made_again_on_cpus_is_counted_as_in_the_report(
+    resources: dict[str, float], device: str, store: LocalStore
+) -> None:
+    first = declare(store, "a", (4, 6))
+    finish(store, first.plan)
+    document = json.loads(store.get(layout.plan_file("a")))
+    for arm in document["arms"]:
+        arm["resources"] |= resources
+    store.put(layout.plan_file("a"), json.dumps(document).encode())
+    items = find_freeable(store, store.root, Selection(redoable=("features",), grace_s=0.0))[1]
+    assert {item.device for item in items if item.kind == "features"} == {device}
+
+
 def test_data_stay_where_a_plan_does_not_say_which_it_reads(store: LocalStore) -> None:
     study = declare(store, "a", (4,))
     finish(store, study.plan)

@@ -27,6 +27,10 @@ def test_note_of_a_large_study_fits_and_keeps_the_commands() -> None:
     assert "more, see plan.json" in note
 
 
+def test_the_note_says_what_costs_are_counted_in() -> None:
+    assert "both in core-seconds" in study_note(small_plan(), WRITTEN)
+
+
 def test_note_tells_what_was_excluded_and_why() -> None:
     plan: Plan = small_plan()
     excluded = (Exclusion("resolution=8px", "smaller than a | patch"),)

@@ -165,7 +165,7 @@ def test_a_cached_snapshot_is_used_without_asking_and_an_unfinished_one_is_not(t
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     assert _find("hub:tiny/llama@main", tmp_path, **environment).strip() == str(repository / "snapshots/abc")
     (repository / "snapshots/abc/model.safetensors").unlink()
-    assert "not in it, or not whole" in _find("hub:tiny/llama@main", tmp_path, **environment)
+    assert "not in it, or not complete" in _find("hub:tiny/llama@main", tmp_path, **environment)
 
 
 def test_a_copy_below_the_data_folder_comes_first(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_field_that_came_after_the_first_version_may_be_missing(store: LocalSt
 @pytest.mark.parametrize("kind", [StageResult, FeaturesResult, EvaluationResult, TrialResult, Failure])
 def test_a_damaged_file_is_refused_by_its_name(store: LocalStore, kind: type, content: bytes) -> None:
     store.put(NAME, content)
-    with pytest.raises(InputError, match=r"some/record\.json: must be a whole record") as caught:
+    with pytest.raises(InputError, match=r"some/record\.json: must be a complete record") as caught:
         read(store, NAME, kind)
     assert "Remove the file" in str(caught.value)
 

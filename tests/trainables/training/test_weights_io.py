@@ -53,7 +53,7 @@ def test_weights_are_loaded_as_they_were_trained(store: LocalStore) -> None:
 def test_weights_that_are_being_made_again_are_waited_for_and_not_marked(store: LocalStore) -> None:
     result = _train(store, 0.5)
     set_aside(store, FOLDER)
-    with pytest.raises(DamagedArtifactError, match=r"projector\.safetensors: must be whole.* not there"):
+    with pytest.raises(DamagedArtifactError, match=r"projector\.safetensors: must be complete.* not there"):
         _load(result, store)
     assert not store.exists(FOLDER)
 

@@ -283,7 +283,7 @@ def _unjoined(
         )
         return InputError(law, place=answer.place, way_out=way_out)
     if any(_SHORTENED.fullmatch(name) for joined in by_id for name in joined.names[:_SHOWN]):
-        law = f"ids must be whole, but a spreadsheet program has shortened them: {', '.join(named)}"
+        law = f"ids must be complete, but a spreadsheet program has shortened them: {', '.join(named)}"
         return InputError(law, place=place, way_out=way_out)
     if known:
         law = f"{known[0].key} counts lines of somebody's version of the set; without its questions nothing shows which"

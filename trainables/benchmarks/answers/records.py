@@ -79,7 +79,7 @@ def _parquet_rows(data: bytes, place: str) -> list[dict[str, Any]]:
         _check_columns(names, place)
         rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data)).to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"must be a whole Parquet file, but {error}", place=place) from error
+        raise InputError(f"must be a complete Parquet file, but {error}", place=place) from error
     return rows
 
 

@@ -29,7 +29,7 @@ def read_bytes(path: Path) -> bytes:
         data = read_regular(path)
         return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"must be a whole gzip file, but {error or 'it is cut off'}", place=str(path)) from error
+        raise InputError(f"must be a complete gzip file, but {error or 'it is cut off'}", place=str(path)) from error
     except OSError as error:
         raise InputError(f"must be readable, but {error.strerror or error}", place=str(path)) from error
 

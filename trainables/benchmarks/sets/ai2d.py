@@ -101,7 +101,7 @@ BENCHMARK = Benchmark(
             kind=by_options,
         ),
         "lmms": Protocol(
-            "lmms-eval: the letter of `C. ...`, else the whole output, without case and punctuation",
+            "lmms-eval: the letter of `C. ...`, else the complete output, without case and punctuation",
             prompt,
             lmms_letter,
             equals_position,

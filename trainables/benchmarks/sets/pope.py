@@ -55,7 +55,7 @@ def _split_of(document: Document) -> str:
     named = [name for name in SPLITS if name in document.path.name.lower()]
     if len(named) != 1:
         raise InputError(
-            f"the name of a POPE file must tell its split ({', '.join(SPLITS)}), as nothing in it does",
+            f"the name of a POPE file must name its split ({', '.join(SPLITS)}), as nothing in it does",
             place=document.place,
             way_out="It is published as coco_pope_random.json, coco_pope_popular.json, coco_pope_adversarial.json.",
         )
@@ -165,7 +165,7 @@ BENCHMARK = Benchmark(
             kind=of_one_kind,
         ),
         "lmms": Protocol(
-            "lmms-eval: the whole output must be yes or no; pooled over the splits",
+            "lmms-eval: the complete output must be yes or no; pooled over the splits",
             _prompt,
             lambda output, example: only_word(output),
             equals_reference,

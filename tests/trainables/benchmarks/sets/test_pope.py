@@ -85,5 +85,5 @@ def test_pope_prismatic_ranks_and_a_tie_is_yes(tmp_path: Path) -> None:
 def test_a_pope_file_without_a_split_in_its_name_is_refused(tmp_path: Path) -> None:
     write_pope(tmp_path, splits=("random",))
     (tmp_path / "coco_pope_random.json").rename(tmp_path / "questions.json")
-    with pytest.raises(InputError, match="must tell its split"):
+    with pytest.raises(InputError, match="must name its split"):
         read("pope", tmp_path)
