@@ -152,10 +152,24 @@ def _role(party: str) -> Callable[[list[Row]], list[Row]]:
     return change
 
 
+def _lose_names(row: Row) -> Row:
+    """Leave out what names an image, in fields and in parts of messages."""
+    row = {key: value for key, value in row.items() if key not in ("image", "images")}
+    for turn in row.get("messages", ()):
+        if isinstance(turn["content"], list):
+            turn["content"] = [part for part in turn["content"] if part["type"] != "image"]
+    return row
+
+
 DAMAGES: Mapping[str, Callable[[Row], Row | None]] = {
     "placeholder without an image": _lose_image,
     "placeholder twice": lambda row: _set_question(row, lambda text: "<image><image>" + text),
     "placeholder of another program": lambda row: _set_question(row, lambda text: "<image_1>" + text),
+    "placeholder misspelt": lambda row: _set_question(row, lambda text: "< image >\n" + text),
+    "placeholder in entities": lambda row: _set_question(row, lambda text: text + "\n&lt;image&gt;"),
+    "image under another name": lambda row: {**_lose_names(row), "picture": {"path": "a.png"}},
+    "a system prompt beside": lambda row: {**row, "system": "You are a cat."},
+    "an answer that is not trained": _change_turns(lambda turns: [*turns[:-1], {**turns[-1], "weight": 0}]),
     "placeholder in an answer": _set_answer("<image> a"),
     "two images": lambda row: {**row, "images": ["a.png", "b.png"]},
     "an absolute path": lambda row: {**row, "image": "/a.png"},

@@ -7,7 +7,8 @@ questions with an answer, and `texts` of `user` and `assistant`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from trainables.data.formats.image_fields import MODALITIES, check_modality, check_no_image, image_of
@@ -42,6 +43,9 @@ _FORMS = (
     "`conversations` (from, value), `messages` (role, content), `instruction` and `output`, `query` and `response`, "
     "or `question` and `answer`"
 )
+_IMAGE_WORDS = re.compile("image|img|pic|photo", re.IGNORECASE)
+_UNTRAINED = ("weight", "loss", "loss_weight", "loss_scale", "train", "learn")
+"""Fields of turns by which other programs leave answers out of the loss, or weigh them."""
 _ORDER: tuple[Party, Party] = ("human", "gpt")
 
 
@@ -60,10 +64,13 @@ def read_record(row: Any, number: int) -> Record:
     check_modality(row)
     turns, parts = _turns(_turn_list(row))
     image = image_of(row, parts)
-    _check_announced(announced_images(turns), image)
+    announced = announced_images(turns)
+    unread = {key: value for key, value in row.items() if key not in FIELDS} if image is None else {}
+    if image is None:
+        check_no_image(unread)
+    _check_announced(announced, image, unread)
     tags = _tags(row.get("tags"))
     if image is None:
-        check_no_image({key: value for key, value in row.items() if key not in FIELDS})
         tags = (*(tag for tag in tags if tag != TEXT_ONLY), TEXT_ONLY)
     elif TEXT_ONLY in tags:
         raise RecordError("id or tags", f"the tag {TEXT_ONLY} is for records without an image, but this has {image!r}")
@@ -72,10 +79,12 @@ def read_record(row: Any, number: int) -> Record:
     return Record(_id(row.get("id"), number), image, tuple(zip(clean[::2], clean[1::2], strict=False)), tags)
 
 
-def _check_announced(announced: int, image: str | None) -> None:
-    """Check that a text announces no more images than its record holds. Raises RecordError."""
+def _check_announced(announced: int, image: str | None, unread: Mapping[str, Any]) -> None:
+    """Check that a text announces no more images than its record holds. Raises RecordError with likely fields."""
     if announced > (image is not None):
         images, held = ("an image" if announced == 1 else f"{announced} images"), "no image" if image is None else "one"
+        likely = [key for key, value in unread.items() if value and _IMAGE_WORDS.search(key)]
+        held += f" (is it {likely[0]!r}?)" if likely else ""
         law = f"the text announces {images} with <image>, but the record has {held}"
         raise RecordError("placeholder", law, "Name the image in `image`, or remove <image> from the text.")
 
@@ -93,13 +102,27 @@ def _turn_list(row: dict[str, Any]) -> list[Any]:
     name = forms[0]
     if pairs:
         return _pair(row, name)
+    _check_beside(row, name, ("system", "history", "input"))
     turns = row[name]
     if not isinstance(turns, list):
         raise RecordError("form", f"`{name}` must be a list of turns, but is {type_name(turns)}")
     return [turn for pair in turns for turn in _exchange(pair)] if name == "texts" else turns
 
 
+def _check_beside(row: Mapping[str, Any], form: str, fields: Sequence[str]) -> None:
+    """Check that fields that another form has are empty: they would be left out. Raises RecordError."""
+    for field in fields:
+        value = row.get(field)
+        if value and not (isinstance(value, str) and not value.strip()):
+            if field == "system":
+                law = "`system` must be empty: system prompts belong to the study's prompt style"
+                raise RecordError("system turn", law, "Remove it.")
+            raise RecordError("form", f"`{field}` must be empty beside `{form}`, which has no such part", "Remove it.")
+
+
 def _pair(row: dict[str, Any], asked: str) -> list[Any]:
+    if asked != "instruction":
+        _check_beside(row, asked, ("input",))
     history = row.get("history") or []
     if not isinstance(history, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in history):
         raise RecordError("form", "`history` must be a list of [question, answer]")
@@ -134,6 +157,8 @@ def _turns(conversation: list[Any]) -> tuple[list[str], list[Any]]:
         if party == "system":
             _check_system(value, number)
             continue
+        if len(turn) > 2 and party == "gpt":
+            _check_trained(turn, number)
         if party != _ORDER[len(texts) % 2]:
             raise RecordError("turns", f"turns must alternate human, gpt, but turn {number} is of {party!r}")
         if isinstance(value, str) and value.isascii():
@@ -151,6 +176,15 @@ def _check_system(value: Any, number: int) -> None:
     if number or not isinstance(value, str) or value.strip():
         law = f"turns must be of human and gpt, but turn {number} is of the system"
         raise RecordError("system turn", law, "Remove it: system prompts belong to the study's prompt style.")
+
+
+def _check_trained(turn: Mapping[str, Any], number: int) -> None:
+    """Check that an answer is to be trained on as every other: nothing else is done here. Raises RecordError."""
+    for key in _UNTRAINED:
+        value = turn.get(key)
+        if value is not None and value is not True and value != 1:
+            law = f"every answer is trained on alike, but turn {number} has `{key}` {value!r}"
+            raise RecordError("turns", law, "Leave the turn out, or the field.")
 
 
 def _speaker(turn: Any, number: int) -> tuple[Party, Any]:

@@ -9,7 +9,7 @@ from trainables.data.refused import RecordError
 
 MODALITIES = frozenset({"video", "videos", "audio", "audios"})
 """Fields of what is neither text nor image."""
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jp2", ".jfif")
 _WAY_OUT = "Write it relative to the source's `image_folder`, without `..`."
 
 
@@ -51,7 +51,12 @@ def check_no_image(unread: dict[str, Any]) -> None:
     """Check that fields that are not read name no image, where a record has none. Raises RecordError."""
     for key, value in unread.items():
         first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str) and first[-5:].lower().endswith(_SUFFIXES) and " " not in first.strip():
+        if isinstance(first, dict):
+            first = next((first[name] for name in ("path", "url") if first.get(name)), None)
+        if not isinstance(first, str):
+            continue
+        end = first[-5:].lower() if "?" not in first else first.partition("?")[0][-5:].lower()
+        if end.endswith(_SUFFIXES) and " " not in first.strip():
             law = f"the image of a record must be named in `image` or `images`, but {key!r} is {first!r}"
             raise RecordError("form", law)
 

@@ -19,6 +19,13 @@ _OTHER_SPELLINGS = re.compile(
 """Placeholders of other programs: Llama, Phi, MMMU, Qwen-VL, VILA, MAmmoTH, Janus, InternLM-XComposer, InternVL, Gemma,
 GLM and Pixtral."""
 
+_MISSPELT = re.compile(r"<\s{0,2}image\s{0,2}/?\s{0,2}>|&lt;image&gt;", re.IGNORECASE)
+"""At the beginning or end of a question; elsewhere it may be HTML, or a component of a program."""
+_ALONE = re.compile(r"(?:<img ?/?>|\[(?:image|img)\]|\{image\}|<picture>)[ \t]*(?:\n|$)", re.IGNORECASE)
+"""In a line of its own before the first question."""
+_NEAR_THE_END = 60
+"""Characters at either end of a question in which a misspelt placeholder is looked for."""
+
 _OTHER_MODALITY = re.compile(r"\s*<(video|audio)>|.*<(video|audio)>\s*$", re.DOTALL)
 """At the beginning or end of a question; elsewhere it may be HTML."""
 
@@ -34,7 +41,7 @@ def announced_images(turns: list[str]) -> int:
     """
     announced = 0
     for number, text in enumerate(turns):
-        if "<" not in text and "[IMG]" not in text:
+        if "<" not in text and "[" not in text and "{image" not in text and "&lt;" not in text:
             continue
         images = text.count(PLACEHOLDER)
         if images and ("</image>" in text or f"`{PLACEHOLDER}`" in text):
@@ -64,9 +71,9 @@ def _without_nested(text: str) -> str:
 
 
 def _check_spelling(question: str, number: int) -> None:
-    other = _OTHER_SPELLINGS.search(question)
+    other = _other_spelling(question, number == 0)
     if other is not None:
-        law = f"images must be announced with <image>, but turn {number} has {other.group()!r}"
+        law = f"images must be announced with <image>, but turn {number} has {other!r}"
         raise RecordError("placeholder", law, "Write <image> in its place.")
     modality = _OTHER_MODALITY.match(question)
     if modality is not None and f"</{modality.group(1) or modality.group(2)}>" not in question:
@@ -74,3 +81,14 @@ def _check_spelling(question: str, number: int) -> None:
         raise RecordError(
             "other modality", f"records are of text and images, but turn {number} announces <{announced}>"
         )
+
+
+def _other_spelling(question: str, is_first: bool) -> str | None:
+    """Find what announces an image in the way of another program, or misspelt; None where nothing does."""
+    other = _OTHER_SPELLINGS.search(question)
+    if other is not None:
+        return other.group()
+    beginning, end = question[:_NEAR_THE_END].lstrip(), question[-_NEAR_THE_END:].rstrip()
+    found = [_MISSPELT.match(beginning), *(match for match in _MISSPELT.finditer(end) if match.end() == len(end))]
+    found += [_ALONE.match(beginning)] if is_first else []
+    return next((match.group().strip() for match in found if match and match.group() != PLACEHOLDER), None)

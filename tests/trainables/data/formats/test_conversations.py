@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -140,6 +141,33 @@ def test_alpaca_has_its_context_after_the_instruction_and_its_history_before() -
         ({"conversations": [TALK[0], {"from": "tool", "value": "a"}]}, "turn 1 is of 'tool'"),
         ({"conversations": "q"}, "must be a list of turns"),
         ({"image_path": "a.png"}, "'image_path' is 'a.png'"),
+        ({"Image": "a.png", "conversations": SHOWN}, "'Image' is 'a.png'"),
+        ({"img": ["a.AVIF"], "conversations": SHOWN}, "'img' is 'a.AVIF'"),
+        ({"picture": {"path": "a.png"}}, "'picture' is 'a.png'"),
+        ({"image_url": "https://example.org/a.jpg?size=1"}, "'image_url' is 'https://example.org/a.jpg"),
+        ({"image_id": 17, "conversations": SHOWN}, r"no image \(is it 'image_id'\?\)"),
+        *(
+            ({"conversations": _asked(text), **image}, re.escape(repr(mark)))
+            for mark, text in (
+                ("<image >", "<image >\nq"),
+                ("< image >", "q\n< image > "),
+                ("<Image>", " <Image>q"),
+                ("<image/>", "q <image/>"),
+                ("&lt;image&gt;", "&lt;image&gt;\nq"),
+                ("<img>", "<img>\nq"),
+                ("[image]", "[image]\nq"),
+                ("{image}", "{image}"),
+            )
+            for image in ({}, {"image": "a.png"})
+        ),
+        ({"system": "You are a cat."}, "`system` must be empty"),
+        ({"history": [["q", "a"]]}, "`history` must be empty beside `conversations`"),
+        ({"input": "context"}, "`input` must be empty beside `conversations`"),
+        ({"conversations": None, "query": "q", "response": "a", "input": "c"}, "`input` must be empty beside `query`"),
+        *(
+            ({"conversations": [TALK[0], {**TALK[1], key: value}]}, f"turn 1 has `{key}` {value!r}")
+            for key, value in (("weight", 0), ("loss", False), ("train", False), ("loss_scale", 0.5))
+        ),
     ],
 )
 def test_what_has_no_plain_meaning_is_refused(fields: dict[str, Any], law: str) -> None:
@@ -150,3 +178,17 @@ def test_what_has_no_plain_meaning_is_refused(fields: dict[str, Any], law: str) 
 @pytest.mark.parametrize("text", ["<image><url>u</url></image> what is wrong?", "what does `<image>` do?"])
 def test_text_about_the_word_is_no_announcement(text: str) -> None:
     assert _record(conversations=_asked(text)).image is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": " ", "history": [], "input": ""},
+        {"conversations": [TALK[0], {**TALK[1], "weight": 1, "loss": True, "train": None, "note": 0}]},
+        {"conversations": [{**TALK[0], "weight": 0}, TALK[1]]},
+        {"conversations": _asked("How is <Image source={a}/> laid out in React? It is <img> in HTML.")},
+        {"conversations": _asked("Fill in [image] and {image}: what does <picture> do?")},
+    ],
+)
+def test_what_only_looks_like_a_placeholder_or_says_nothing_is_read(fields: dict[str, Any]) -> None:
+    assert _record(**fields).image is None
