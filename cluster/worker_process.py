@@ -156,7 +156,8 @@ def environment(rank_info: RankInfo, inherited: Mapping[str, str]) -> dict[str, 
     """Return the environment variables of a worker process, but for those of the network.
 
     Segments of GPU memory grow, because lengths change with every micro-batch, and blocks of a fixed size would leave
-    gaps; cuBLAS gets the workspace with which its results repeat. What the user has set of either stays.
+    gaps; cuBLAS gets the workspace with which its results repeat; torch compiles with as many processes as the worker
+    has threads, where it would take one for each core of the host. What the user has set of these stays.
 
     Args:
         rank_info: of the worker.
@@ -167,6 +168,7 @@ def environment(rank_info: RankInfo, inherited: Mapping[str, str]) -> dict[str, 
         "WORLD_SIZE": str(rank_info.world),
         "LOCAL_RANK": str(rank_info.local_rank),
         "OMP_NUM_THREADS": str(rank_info.threads),
+        "TORCHINDUCTOR_COMPILE_THREADS": inherited.get("TORCHINDUCTOR_COMPILE_THREADS", str(rank_info.threads)),
     }
     if rank_info.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"

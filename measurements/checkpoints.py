@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 from unittest.mock import patch
@@ -26,6 +26,7 @@ import torch
 
 from measurements.quickstart_trial import base_task
 from measurements.throughput import produce_features
+from measurements.wide_language import with_wide_language
 from search_spaces.resource_spec import CheckpointForm
 from search_spaces.resources import micro_batch
 from trainables.model.vlm import build_modules
@@ -139,10 +140,7 @@ def _task(storage: Path, width: int) -> TrialTask:
     """Prepare the base trial of the quickstart with a larger language model."""
     task = base_task(storage, "recipe.finetune.global_batch=8")
     produce_features(task)
-    config = {**task.trial.language.config, "hidden_size": width, "intermediate_size": 4 * width}
-    config |= {"num_hidden_layers": 6, "num_attention_heads": width // 64}
-    language = task.trial.language.model_copy(update={"config": config, "width": width})
-    return task.model_copy(update={"trial": replace(task.trial, language=language)})
+    return with_wide_language(task, width)
 
 
 @contextmanager

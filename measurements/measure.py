@@ -13,6 +13,7 @@ MEASUREMENTS = (
     "measurements.padding",
     "measurements.throughput",
     "measurements.peers",
+    "measurements.compiled",
     "measurements.checkpoints",
     "measurements.start",
     "measurements.groups",

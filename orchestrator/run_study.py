@@ -245,7 +245,7 @@ def train_and_score(
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.node_checks import AdmittedNodes, needed_interface, require_nodes
     from cluster.ray_watch import parts_of_ray, watched
-    from orchestrator.doctor.before_run import tell_gpu_troubles
+    from orchestrator.doctor.before_run import refuse_without_compiler, tell_gpu_troubles
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
@@ -257,6 +257,7 @@ def train_and_score(
     refuse_beyond_budget(plan)
     if cluster is None:
         refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
+        refuse_without_compiler(narrowed)
         tell_gpu_troubles(narrowed, plain_lines(console))
     set_aside_changed(narrowed, ledger, store)
     if options.rehearsals != "only":  # else none of them is tried again

@@ -28,7 +28,7 @@ TAKE_NO_MEMORY = (
 """Resources that are no part of a shape: the first is what is learned by it, and a copy of the state in the host's
 memory is as large at any micro-batch."""
 
-UNLESS_DEFAULT = ("accelerator", "deterministic")
+UNLESS_DEFAULT = ("accelerator", "compile", "deterministic")
 """Resources that are part of a shape only where a study sets them: shapes learned before they existed stay."""
 
 

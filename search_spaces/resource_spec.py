@@ -51,6 +51,9 @@ class ResourceSpec(Spec):
     """A group that gives no sign for this long is taken for dead."""
     deterministic: bool = False
     """Whether stages take kernels that add in a fixed order, where torch has some: slower, for tests of a machine."""
+    compile: bool = False
+    """Whether the layers of the language model are compiled (`torch.compile`) before they are trained: seconds to
+    minutes at the start of each stage, then other kernels, which round otherwise."""
     deepspeed: dict[str, Any] = Field(default={})
     """Further DeepSpeed settings; those that the stage decides are refused."""
 

@@ -127,7 +127,8 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
     """Check that resources can train a stage, and that they do not change the experiment.
 
     Raises InputError for sizes that do not divide, offloading without its ZeRO stage, several workers on one device,
-    parts of several GPUs, a kind of GPU for trials without any, and DeepSpeed settings that the stage decides.
+    parts of several GPUs, layers that cannot be compiled, a kind of GPU for trials without any, and DeepSpeed settings
+    that the stage decides.
     """
     check_sizes(stage, resources)
     _check_offload(stage, resources)
@@ -143,6 +144,7 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
             f" but got {resources.gpus_per_worker:g}",
             way_out="Set `gpus_per_worker: 1`, or `workers: 1`.",
         )
+    _check_compile(stage, resources)
     _check_nodes(resources)
     for field in _fields(resources.deepspeed):
         if field in OWNED:
@@ -163,6 +165,17 @@ def _check_nodes(resources: ResourceSpec) -> None:
     if ACCELERATOR_LABEL in resources.labels:
         law = f"labels must not have {ACCELERATOR_LABEL} beside `accelerator`, which stands for it"
         raise InputError(law, way_out="Leave one of them out.")
+
+
+def _check_compile(stage: StageSpec, resources: ResourceSpec) -> None:
+    if not resources.compile:
+        return
+    if resources.zero == 3:
+        law = f"stage {stage.name!r}: compile needs ZeRO 0 to 2, but zero is 3, which gathers weights within each layer"
+        raise InputError(law, key="resources.compile", way_out="Leave `compile` out, or set `zero: 2`.")
+    if stage.lora is not None and stage.lora.dropout:
+        law = f"stage {stage.name!r}: compile needs layers without dropout, but that of its adapters is"
+        raise InputError(f"{law} {stage.lora.dropout:g}", key="resources.compile", way_out="Leave `compile` out.")
 
 
 def _check_offload(stage: StageSpec, resources: ResourceSpec) -> None:

@@ -76,6 +76,7 @@ def time_stage(planned: PlannedTrial, steps: int) -> Figures:
         "has_rows_of_several": drops_padding or stage.packing is not None,
         "losses": losses,
         "start_s": start_s,
+        "first_step_s": seconds[0],
         "step_s": step_s,
         "slowest_step_s": max(times),
         "positions_computed": positions.computed,

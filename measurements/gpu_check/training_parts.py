@@ -27,6 +27,13 @@ def training_parts(form: Form) -> Iterator[Part]:
     for micro in form.micro_batches:
         yield _timed(f"layout {micro}x{whole // micro}", form.steps, _micro(micro), "resources.padding=keep")
     yield _timed(f"layout {half}x{whole // half} padding dropped", form.steps, _micro(half), _DROP)
+    yield _timed(
+        f"layout {half}x{whole // half} compiled",
+        form.steps,
+        _micro(half),
+        "resources.padding=keep",
+        "resources.compile=true",
+    )
     packing = f"recipe.finetune.packing={{tokens: {form.packed_positions}}}"
     yield _timed(f"layout rows of {form.packed_positions}", form.steps, packing)
     yield _timed("longest texts", form.few_steps, "base.data=gpu-check-longest", "resources.padding=keep")

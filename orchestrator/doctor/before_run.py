@@ -8,8 +8,10 @@ from orchestrator.doctor.facts import MachineFacts
 from orchestrator.doctor.findings import Finding
 from orchestrator.doctor.gpu_checks import check_driver, check_locked_memory, check_peers, check_shared_memory
 from orchestrator.doctor.machine_facts import machine_facts
+from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.resource_spec import ResourceSpec
+from trainables.compile_tools import TOOLS_WAY_OUT, missing_compile_tools
 
 
 def tell_gpu_troubles(plan: Plan, tell: Callable[[str], None]) -> None:
@@ -24,6 +26,24 @@ def tell_gpu_troubles(plan: Plan, tell: Callable[[str], None]) -> None:
     if on_gpus:
         for finding in gpu_troubles(on_gpus, machine_facts()):
             tell(f"{finding.says}. {finding.way_out}")
+
+
+def refuse_without_compiler(plan: Plan) -> None:
+    """Refuse a plan that has layers compiled where this machine lacks what torch needs for that.
+
+    Args:
+        plan: whose trials are to run on this machine.
+
+    Raises:
+        InputError: naming what is missing.
+    """
+    requests = [request for arm in plan.arms for request in arm.requests if request.compile]
+    if not requests:
+        return
+    missing = missing_compile_tools(uses_gpus=any(request.gpus_per_worker for request in requests))
+    if missing:
+        law = f"resources.compile needs {' and '.join(missing)}, which this machine lacks"
+        raise InputError(law, key="resources.compile", way_out=TOOLS_WAY_OUT)
 
 
 def gpu_troubles(requests: list[ResourceSpec], facts: MachineFacts) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from orchestrator.doctor.facts import (
 from orchestrator.doctor.findings import Area, Finding
 from orchestrator.doctor.gpu_checks import check_driver, check_peers, check_shared_memory
 from orchestrator.doctor.study_checks import (
+    check_compiler,
     check_data,
     check_fit,
     check_launcher,
@@ -52,6 +53,7 @@ CheckName = Literal[
     "launcher",
     "memory of the study",
     "locked memory",
+    "compiler",
     "lost work",
 ]
 
@@ -256,6 +258,7 @@ CHECKS: Mapping[CheckName, Check] = {
     "launcher": Check("study", check_launcher),
     "memory of the study": Check("study", check_memory_need),
     "locked memory": Check("study", check_offload),
+    "compiler": Check("study", check_compiler),
     "lost work": Check("study", check_lost_work),
 }
 

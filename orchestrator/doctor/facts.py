@@ -170,5 +170,9 @@ class StudyFacts:
     """Whether a trial on GPUs keeps states or weights in the host's memory."""
     locked_limit_bytes: int | None = None
     """That a process may lock in memory; None for no limit."""
+    compiles: bool = False
+    """Whether a stage has its layers compiled."""
+    missing_tools: tuple[str, ...] = ()
+    """That torch needs to compile, and this machine lacks."""
     launcher_note: str | None = None
     """What to know of the launcher that the study chooses; None for the default."""

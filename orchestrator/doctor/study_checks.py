@@ -8,6 +8,7 @@ from orchestrator.doctor.facts import StudyFacts
 from orchestrator.doctor.findings import Finding
 from orchestrator.doctor.gpu_checks import check_locked_memory
 from search_spaces.quantities import bytes_text, number_of
+from trainables.compile_tools import TOOLS_WAY_OUT
 
 MOST_NAMED = 3
 
@@ -94,6 +95,18 @@ def check_offload(facts: StudyFacts) -> Finding | None:
     if facts.error is not None or facts.is_elsewhere or not facts.offloads:
         return None
     return check_locked_memory(facts.locked_limit_bytes)
+
+
+def check_compiler(facts: StudyFacts) -> Finding | None:
+    """Judge whether torch can compile here, where a study has layers compiled."""
+    if facts.error is not None or not facts.compiles:
+        return None
+    if facts.is_elsewhere:
+        return Finding("study", "unknown", "whether the cluster's nodes can compile layers shows when a stage begins")
+    if facts.missing_tools:
+        says = f"it has layers compiled, and this machine lacks {' and '.join(facts.missing_tools)}"
+        return Finding("study", "fails", says, TOOLS_WAY_OUT)
+    return Finding("study", "right", "it has layers compiled, and what torch needs for that is there")
 
 
 def check_lost_work(facts: StudyFacts) -> Finding | None:

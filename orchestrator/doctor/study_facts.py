@@ -19,6 +19,7 @@ from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.worker_contract import LAUNCHER_NOTES
+from trainables.compile_tools import missing_compile_tools
 from trainables.storage.store import LocalStore
 
 
@@ -51,6 +52,8 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
     largest = _largest({**by_node, **evaluation_estimates(planned, Assumptions())})
     requests = requests_by_arm(planned)
     reasons = impossible(requests, this_machine()) if options.is_embedded else {}
+    uses_gpus = any(request.gpus_per_worker for request in requests.values())
+    compiles = any(request.compile for arm in planned.arms for request in arm.requests)
     there = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
     return StudyFacts(
         name=planned.study,
@@ -67,12 +70,14 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         memory_bytes=None if largest is None else largest.memory.total,
         memory_note=None if largest is None else largest.note,
         gpu_share=1.0 if largest is None else largest.resources.gpu_share or 1.0,
-        uses_gpus=any(request.gpus_per_worker for request in requests.values()),
+        uses_gpus=uses_gpus,
         workers=max((request.workers for request in requests.values()), default=1),
         lost_work=lost_work_sentence(planned),
         begun=len(ledger.kept_steps),
         is_elsewhere=not options.is_embedded,
         launcher_note=LAUNCHER_NOTES[expansion.study.resources.launcher],
+        compiles=compiles,
+        missing_tools=missing_compile_tools(uses_gpus=uses_gpus) if compiles else (),
         offloads=any(request.gpus_per_worker and request.offloaded for arm in planned.arms for request in arm.requests),
     )
 

@@ -37,6 +37,7 @@ SMALLEST: Mapping[str, Sequence[str]] = {
 LONG: Mapping[str, Sequence[str]] = {
     "answering": ("--turns", "1", "--steps", "20"),
     "checkpoints": ("--width", "64", "--turns", "1", "--steps", "2", "--disks", "500"),
+    "compiled": ("--widths", "--turns", "1"),
     "critical_values": ("5",),
     "data": ("300",),
     "evaluation": (),

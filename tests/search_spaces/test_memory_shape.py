@@ -38,10 +38,10 @@ def test_shapes_that_were_learned_by_earlier_versions_are_found() -> None:
     assert evaluation_shape(trial_spec(), ResourceSpec()) == "3c06346e98ff8b1c7e33eda5"
 
 
-def test_a_kind_of_gpu_and_deterministic_kernels_are_part_of_the_shape_where_they_are_set() -> None:
+def test_a_kind_of_gpu_deterministic_kernels_and_compiled_layers_are_part_of_the_shape_where_they_are_set() -> None:
     on_gpu = shape(stage(), gpus_per_worker=1)
     assert shape(stage(), gpus_per_worker=1, accelerator="H100") != on_gpu
-    assert shape(stage(), deterministic=True) != shape(stage())
+    assert len({shape(stage()), shape(stage(), deterministic=True), shape(stage(), compile=True)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_an_arm_has_no_network_interface_and_no_launcher_of_its_own(of_the_run: 
         ("{deepspeed: {bf16: {enabled: true}}}", "the stage's precision decides"),
         ("{offload: optimizer}", "needs ZeRO 1, 2 or 3"),
         ("{zero: 2, offload: optimizer+params}", "needs ZeRO 3"),
+        ("{zero: 3, compile: true}", "compile needs ZeRO 0 to 2"),
         ("{workers: 2, gpus_per_worker: 0.5}", "NCCL refuses two ranks on one device"),
         ("{gpus_per_worker: 1.5}", "a whole number, or less than 1"),
         ("{workers: 8, micro_batch: 3}", "must be a multiple of resources.micro_batch"),

@@ -10,9 +10,13 @@ import transformers
 from transformers.models.auto import modeling_auto
 
 from search_spaces.errors import InputError, nearest
+from trainables.absent_module import absent_module
 from trainables.model.checkpoint_files import PLAIN
 from trainables.model.tensor_files import read_json_object
 
+with absent_module("scipy"):  # losses of detectors would load it, which costs every worker 0.3 s of CPU
+    transformers.utils.is_scipy_available.cache_clear()
+    transformers.utils.is_scipy_available()  # remembers its answer
 transformers.utils.logging.set_verbosity_error()  # what a checkpoint lacks is an error here, not a report in a log
 
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "encoder_attention_heads")

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from search_spaces.spec import StageSpec
 from search_spaces.worker_contract import Device
+from trainables.absent_module import absent_module
 from trainables.model.packed_batch import PackedBatch
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
-from trainables.training.absent_module import absent_module
 from trainables.training.device_memory import release_memory
 from trainables.training.learning_rate import factor
 from trainables.training.optimizer import make_optimizer

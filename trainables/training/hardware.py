@@ -181,4 +181,5 @@ def provenance(
         "offload": resources.offload,
         **({"padding": "dropped"} if padding_is_dropped else {}),
         **({"kernels": "deterministic"} if resources.deterministic else {}),
+        **({"compile": "layers"} if resources.compile else {}),
     }

@@ -19,6 +19,7 @@ from trainables.storage import layout
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
+from trainables.training.compiled_layers import compile_layers, compiling
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.deterministic import deterministic_kernels
 from trainables.training.device_memory import release_memory
@@ -66,11 +67,12 @@ def open_stage(
     """
     release_memory()
     memory = PeakMemory(context.device)
-    is_deterministic = task.stages[index].resources.deterministic
+    resources = task.stages[index].resources
     # the model's frame ends before its traces are looked for
     with (
         no_traces(),
-        deterministic_kernels(is_deterministic),
+        deterministic_kernels(resources.deterministic),
+        compiling(resources.compile, context.device),
         _opened(task, index, earlier, data, context, store, memory) as stage,
     ):
         yield stage
@@ -106,6 +108,8 @@ def _opened(
     settle_gradients(model, stage)
     attention = set_attention(model.language, stage, context.device)
     drops = drops_padding(order.resources, attention, task.trial.language.family)
+    if order.resources.compile:
+        compile_layers(model.language)
     stage_data = StageData(data, task, stage, use_features, drops)
     with open_engine(model, stage, order.steps, config, context.device) as engine:
         yield OpenStage(engine, stage_data, attention, drops, memory)

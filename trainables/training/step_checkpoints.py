@@ -49,6 +49,8 @@ def group_description(resources: ResourceSpec, context: Context) -> str:
         description += f", own settings {json.dumps(resources.deepspeed, sort_keys=True)}"
     if resources.deterministic:
         description += ", deterministic kernels"
+    if resources.compile:
+        description += ", compiled layers"
     versions = ", ".join(f"{name} {version}" for name, version in installed_versions(("deepspeed",)).items())
     return f"{description}, {versions}"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from orchestrator.doctor.before_run import tell_gpu_troubles
+from orchestrator.doctor.before_run import refuse_without_compiler, tell_gpu_troubles
 from orchestrator.doctor.facts import Gpu, MachineFacts
+from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
@@ -55,3 +57,14 @@ def test_trials_of_one_worker_need_no_way_between_gpus(monkeypatch: pytest.Monke
 def test_of_a_study_without_gpus_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.doctor.before_run.machine_facts", lambda: pytest.fail("looked at the machine"))
     tell_gpu_troubles(_plan("workers=2"), lambda line: pytest.fail(line))
+
+
+def test_a_run_with_compiled_layers_is_refused_where_there_is_no_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match=r"resources\.compile: .*needs a C\+\+ compiler \(g\+\+\)") as refused:
+        refuse_without_compiler(_plan("compile=true"))
+    assert refused.value.way_out is not None
+    refuse_without_compiler(_plan("workers=1"))

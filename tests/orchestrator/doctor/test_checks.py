@@ -60,6 +60,7 @@ STUDY = StudyFacts(
     64 * GB,
 )
 OFFLOADED = replace(STUDY, offloads=True)
+COMPILED = replace(OFFLOADED, compiles=True)
 GOOD: dict[FactsName, Any] = {
     "machine": NODE,
     "packages": PACKAGES,
@@ -67,7 +68,7 @@ GOOD: dict[FactsName, Any] = {
     "cluster": HEAD,
     "storage": STORAGE,
     "tracking": TRACKING,
-    "study": OFFLOADED,
+    "study": COMPILED,
 }
 
 
@@ -160,6 +161,8 @@ def test_facts_that_could_not_be_gathered_are_one_finding_that_says_so(silent: F
         ),
         ("memory of the study", replace(STUDY, device_bytes=None), "unknown", "none is seen"),
         ("memory of the study", replace(STUDY, memory_bytes=None), "unknown", "not known"),
+        ("compiler", replace(COMPILED, missing_tools=("a C++ compiler (g++)",)), "fails", "lacks a C++ compiler (g++)"),
+        ("compiler", replace(COMPILED, is_elsewhere=True), "unknown", "cluster's nodes can compile"),
         ("lost work", replace(STUDY, begun=3), "right", "3 stages of it will go on"),
     ],
 )
@@ -177,7 +180,13 @@ def test_way_out_of_an_old_driver_names_the_cuda_version_that_it_runs() -> None:
 
 @pytest.mark.parametrize(
     ("check", "facts"),
-    [("driver", MACHINE), ("peer access", WITH_GPU), ("shared memory", WITH_GPU), ("locked memory", STUDY)],
+    [
+        ("driver", MACHINE),
+        ("peer access", WITH_GPU),
+        ("shared memory", WITH_GPU),
+        ("locked memory", STUDY),
+        ("compiler", STUDY),
+    ],
 )
 def test_nothing_is_said_of_what_no_trial_here_needs(check: CheckName, facts: Any) -> None:
     assert CHECKS[check].judge(facts) is None

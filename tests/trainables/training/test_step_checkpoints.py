@@ -163,6 +163,7 @@ GROUPS = {
     "offload": ResourceSpec(zero=1, offload="optimizer"),
     "own settings": ResourceSpec(deepspeed={"zero_optimization": {"round_robin_gradients": True}}),
     "deterministic": ResourceSpec(deterministic=True),
+    "compiled": ResourceSpec(compile=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""Claims about trainables/training/absent_module.py."""
+"""Claims about trainables/absent_module.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trainables.training.absent_module import absent_module
+from trainables.absent_module import absent_module
 
 
 def test_absent_module_is_absent_while_the_block_runs_and_importable_again_after_it() -> None:
