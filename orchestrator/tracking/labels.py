@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, count, takewhile
 
 SHOWN = 10
@@ -12,6 +13,7 @@ SHOWN = 10
 last three. Labels that look the same there are drawn as one (mlflow#15484)."""
 
 
+@lru_cache(4096)  # each point of a history has its name
 def legal_name(name: str) -> str:
     """Spell a name of a metric, parameter or tag as MLflow takes it: ASCII letters, digits, ``_-. :/``, 250 at most."""
     spelt = name.replace("@", " at ").replace("+", "plus").replace("%", "percent")

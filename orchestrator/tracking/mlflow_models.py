@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
@@ -31,7 +29,7 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         trial: the trial that has trained it.
         checkpoints: stage -> URI of its weights; the last one's are the model.
     """
-    model = _model_of(runs, run)
+    model = _model_of(runs, run) if runs.may_have_model(run) else None
     if model is not None and model.status == LoggedModelStatus.READY:
         return
     client, weights = runs.server.client, list(checkpoints.values())[-1]
@@ -41,19 +39,21 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         tracked_names.CHECKPOINT_URI: weights,
         tracked_names.CHECKPOINTS: json.dumps(checkpoints),
     }
-    with unrepeated():
-        model = model or client.create_logged_model(
-            runs.experiment,
-            name=_model_name(trial.id),
-            source_run_id=run,
-            tags=tags,
-            params={**runs.axes.params(runs.axes.values[trial.arm]), "seed": str(trial.seed)},
-            model_type="vlm",
+    if model is None:
+        runs.expect_model(run)
+        with unrepeated():
+            model = client.create_logged_model(
+                runs.experiment,
+                name=_model_name(trial.id),
+                source_run_id=run,
+                tags=tags,
+                params={**runs.axes.params(runs.axes.values[trial.arm]), "seed": str(trial.seed)},
+                model_type="vlm",
+            )
+    with runs.server.translate_artifact_errors():  # a model without this file cannot be registered
+        runs.server.store_files(
+            str(model.artifact_location), {"MLmodel": get_external_mlflow_model_spec(model).to_yaml()}
         )
-    with tempfile.TemporaryDirectory() as folder:  # a model without this file cannot be registered
-        get_external_mlflow_model_spec(model).save(str(Path(folder) / "MLmodel"))
-        with runs.server.translate_artifact_errors():
-            runs.server.store_files(str(model.artifact_location), folder)
     client.finalize_logged_model(model.model_id, "READY")
 
 

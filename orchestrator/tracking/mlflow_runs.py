@@ -39,6 +39,8 @@ class StudyRuns:
     """Experiment -> study, of the others on the server."""
     created: set[str] = field(default_factory=set)
     """Ids of runs of trials that this process has made, and to which nothing was written yet."""
+    _without_model: set[str] = field(default_factory=set)
+    """Ids of runs of trials that this process has made, and for which no driver has made a model since."""
     _trials: dict[str, Run] = field(default_factory=dict)
     """Trial -> its run, by the last search for them."""
     _searched_at: str | None = None
@@ -81,7 +83,20 @@ class StudyRuns:
             run = self._create_trial(trial, started)
             self._searched_at, self._trials[trial.id] = creation, run
             self.created.add(str(run.info.run_id))
+            self._without_model.add(str(run.info.run_id))
         return run
+
+    def may_have_model(self, run: str) -> bool:
+        """Check whether a model of a run may be there, so that it must be looked for. The caller holds the lock."""
+        is_alone = not self.server.is_shared and self._searched_at == self.server.last_creation()
+        return not is_alone or run not in self._without_model
+
+    def expect_model(self, run: str) -> None:
+        """Note that a model of a run is about to be made, and tell other drivers. The caller holds the lock."""
+        self._without_model.discard(run)
+        is_alone = self._searched_at is not None and self._searched_at == self.server.last_creation()
+        creation = self.server.note_creation()
+        self._searched_at = creation if is_alone else self._searched_at
 
     def _find_trial(self, trial: str, *, anew: bool) -> Run | None:
         """Find a trial's run by the last search for all, as far as that may still be relied on, else by another one.
@@ -89,6 +104,7 @@ class StudyRuns:
         What a search shows is there, even where the server then refuses to give it by its id.
         """
         if self._searched_at is None or self.server.last_creation() != self._searched_at:
+            self._without_model.clear()  # another driver may have made models, too
             self._searched_at = self.server.last_creation()
             tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study}
             self._trials = {run.data.tags[tracked_names.TRIAL]: run for run in reversed(self.search(has_tags(tags)))}

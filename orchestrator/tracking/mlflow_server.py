@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import filelock
 from mlflow import MlflowClient
@@ -20,6 +24,7 @@ from mlflow.utils.rest_utils import http_request
 
 from orchestrator.tracking.mlflow_errors import Answer, translate_artifact_errors, translate_errors
 from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
+from search_spaces.names import inside
 from trainables.storage import layout
 
 PAGE = 1_000
@@ -38,6 +43,30 @@ def unrepeated() -> Iterator[None]:
         yield
     finally:
         MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(retries)
+
+
+def write_files(folder: Path, files: Mapping[str, str | Path]) -> None:
+    """Write files below a folder: MLflow names an artifact after its file.
+
+    Args:
+        folder: made if it is not there.
+        files: name, with folders -> text of the file, or where it is.
+    """
+    for name, content in files.items():
+        file = folder / inside(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            file.write_text(content, encoding="utf-8")
+        else:
+            shutil.copyfile(content, file)
+
+
+@contextmanager
+def files_aside(files: Mapping[str, str | Path]) -> Iterator[Path]:
+    """Provide a folder with files of the given names, for an upload."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), files)
+        yield Path(folder)
 
 
 @dataclass
@@ -70,14 +99,14 @@ class MlflowServer:
         return filelock.FileLock(folder / f".{self.name}.lock", is_singleton=False)
 
     def last_creation(self) -> str:
-        """Return what changes whenever a driver of this storage makes the run of a trial; for holders of the lock."""
+        """Return what changes when a driver of this storage makes a trial's run or model; the caller has the lock."""
         try:
             return self._creation.read_text()
         except FileNotFoundError:
             return ""
 
     def note_creation(self) -> str:
-        """Tell other drivers that the run of a trial is about to be made, and return what they read from now on."""
+        """Tell other drivers that a trial's run or model is about to be made; returns what they read from now on."""
         self._creation.unlink(missing_ok=True)  # it may be another user's, who shares the folder
         self._creation.write_text(creation := secrets.token_hex(8))
         return creation
@@ -109,12 +138,20 @@ class MlflowServer:
             return None
         return Answer(answer.status_code, answer.text)
 
-    def store_files(self, location: str, folder: str) -> None:
-        """Store all files of a folder at a location that this server gave to a run or a model.
+    def store_files(self, location: str, files: Mapping[str, str | Path]) -> None:
+        """Store files at a location that this server gave to a run or a model.
 
         MLflow's client asks the server for the location first, which costs more than a few small files do.
+
+        Args:
+            location: URI of a folder.
+            files: name, with folders -> text of the file, or where it is.
         """
-        get_artifact_repository(location, tracking_uri=self.uri).log_artifacts(folder)
+        if self.artifacts is not None and location.startswith(f"{self.artifacts}/"):
+            write_files(Path(url2pathname(urlsplit(location).path)), files)
+            return
+        with files_aside(files) as folder:
+            get_artifact_repository(location, tracking_uri=self.uri).log_artifacts(str(folder))
 
     def answers(self) -> bool:
         """Say whether the server answers at all."""

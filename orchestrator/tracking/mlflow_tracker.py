@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,13 +16,12 @@ from orchestrator.tracking.labels import legal_name
 from orchestrator.tracking.mlflow_experiment import find_experiment, recorded_experiment
 from orchestrator.tracking.mlflow_models import offer_model, register_best
 from orchestrator.tracking.mlflow_runs import StudyRuns, open_runs
-from orchestrator.tracking.mlflow_server import MlflowServer
+from orchestrator.tracking.mlflow_server import MlflowServer, files_aside
 from orchestrator.tracking.pages import experiment_page, leaderboard_page, view_url
 from orchestrator.tracking.saved_views import NEEDED_MLFLOW, subject, views
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import NONE, Point, Status
 from orchestrator.tracking.view_tags import view_tags
-from search_spaces.names import inside
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import tracked_names
 from trainables.storage.spool import DataUse
@@ -171,19 +168,13 @@ class MlflowTracker:
         self._axes.pop(run, None)
 
     def attach(self, run: str | None, files: Mapping[str, str | Path]) -> None:
-        with self._mlflow.translate_artifact_errors(), tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():  # MLflow names an artifact after its file
-                aside = Path(folder) / inside(name)
-                aside.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(content, str):
-                    aside.write_text(content, encoding="utf-8")
-                else:
-                    shutil.copyfile(content, aside)
-            run = run or self._parent
+        run = run or self._parent
+        with self._mlflow.translate_artifact_errors():
             if run in self._locations:
-                self._mlflow.store_files(self._locations[run], folder)
+                self._mlflow.store_files(self._locations[run], files)
             else:
-                self._mlflow.client.log_artifacts(run, folder)
+                with files_aside(files) as folder:
+                    self._mlflow.client.log_artifacts(run, str(folder))
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         with self._mlflow.translate_errors():

@@ -8,10 +8,10 @@ waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from orchestrator.state.documents import study_documents
 from orchestrator.tracking.endings import Ending, checkpoints_of, ending_tags, error_text, read_ending
@@ -47,6 +47,8 @@ class Replay:
         self._cursors: dict[str, UploadCursor] = {}
         self._seen: dict[str, tuple[float, ...]] = {}
         self._endings: dict[str, Ending | None] = {}
+        self._undescribed: set[str] = set()
+        """Ids of trials whose runs have no description yet: it goes with the first files that are sent."""
         self._study_is_open = False
 
     @property
@@ -218,7 +220,7 @@ class Replay:
             if run != cursor.run:
                 cursor = UploadCursor(run=run)
             if not cursor.offset:
-                cursor.unsent |= self._describe(run, trial)
+                self._undescribed.add(trial.id)
             cursor.sieve.stride = stride_of(trial, self._plan)
         cursor.born = cursor.born if born is None else born
         self._cursors[trial.id] = cursor
@@ -247,17 +249,27 @@ class Replay:
         if batch.data:
             link = partial(self._tracker.link_data, run, batch.data)
             again |= sender.attempt("list of data", f"data of run {run}", link)
-        if batch.files:
-            again |= sender.attach(run, batch.files)
-        cursor.unsent |= again
+        cursor.unsent |= again | self._attach(run, trial, batch.files)
         if batch.status != cursor.status and not is_settled_next:
             self._tracker.set_status(run, batch.status, batch.status_ts)
         cursor.status = batch.status
         return cursor
 
-    def _describe(self, run: str, trial: PlannedTrial) -> bool:
-        """Attach what a trial is and where its study is driven; whether that should be done again."""
-        return self._sender.attach(run, {"spec.json": trial.spec.as_json(), "environment.json": environment_json()})
+    def _attach(self, run: str, trial: PlannedTrial, files: Mapping[str, str | Path]) -> bool:
+        """Attach files, with the first ones what the trial is and where its study is driven.
+
+        Args:
+            run: id of the trial's run.
+            trial: whose run it is.
+            files: name -> text of the file, or where it is.
+
+        Returns whether that should be done again.
+        """
+        if trial.id in self._undescribed:
+            files = {"spec.json": trial.spec.as_json(), "environment.json": environment_json(), **files}
+        again = self._sender.attach(run, files) if files else False
+        self._undescribed.discard(trial.id)
+        return again
 
     def _settle(self, trial: PlannedTrial, cursor: UploadCursor, ending: Ending) -> UploadCursor:
         """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
@@ -267,8 +279,8 @@ class Replay:
             self._notice_once(f"{place}: must end with the end of the trial, but does not; what it holds is shown")
         tags = {} if cursor.tagged == ending.ts else self._ending_tags(trial, cursor, ending)
         again = sender.log(run, cursor.sieve.flush(), tags=tags)
-        if ending.failure is not None:
-            again |= sender.attach(run, {"error.txt": error_text(ending.failure, self._store)})
+        failure = ending.failure
+        again |= self._attach(run, trial, {} if failure is None else {"error.txt": error_text(failure, self._store)})
         if checkpoints := checkpoints_of(trial, ending, self._plan, self._store):
             offer = partial(self._tracker.offer_model, run, trial, checkpoints)
             again |= sender.attempt("model", f"model of run {run}", offer)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel
 
 from orchestrator.reporting.summary import summarize
 from orchestrator.tracking.mlflow_connect import open_tracker
 from orchestrator.tracking.sync import sync_study
+from orchestrator.tracking.tracker import TrackerAwayError
 from tests.support.stored_studies import study_of
 from tests.support.tracked_runs import STORED, finished, trial_run
 from trainables.storage import layout
@@ -48,3 +52,41 @@ def test_a_trial_whose_run_two_drivers_have_opened_has_one_model(storage: Path, 
             tracker.offer_model(run, STORED.trials[0], {"finetune": "file:///weights"})
     experiment = client.get_experiment_by_name("small").experiment_id
     assert len(client.search_logged_models([experiment])) == len(opened) == 1
+
+
+def test_a_driver_that_is_alone_looks_for_no_model_of_a_run_that_it_has_made(
+    storage: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches, search = list[Any](), MlflowClient.search_logged_models
+
+    def counted(*arguments: Any, **values: Any) -> Any:
+        searches.append(arguments)
+        return search(*arguments, **values)
+
+    monkeypatch.setattr(MlflowClient, "search_logged_models", counted)
+    store = finished(storage)
+    sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    assert searches == []
+    sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    assert len(searches) == len(STORED.trials)
+
+
+def test_a_model_whose_creation_was_not_answered_is_not_made_again(
+    storage: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, create = open_tracker(None, storage), MlflowClient.create_logged_model
+    tracker.open_study(STORED)
+    run = tracker.open_trial(STORED.trials[0], None, 1000)
+
+    def lose_answer(*arguments: Any, **values: Any) -> LoggedModel:
+        create(*arguments, **values)
+        raise ConnectionResetError("connection reset by peer")
+
+    with monkeypatch.context() as losing:
+        losing.setattr(MlflowClient, "create_logged_model", lose_answer)
+        with pytest.raises(TrackerAwayError):
+            tracker.offer_model(run, STORED.trials[0], {"finetune": "file:///weights"})
+    tracker.offer_model(run, STORED.trials[0], {"finetune": "file:///weights"})
+    experiment = client.get_experiment_by_name("small").experiment_id
+    (model,) = client.search_logged_models([experiment])
+    assert model.status == "READY"
