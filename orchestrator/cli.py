@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from gc import set_threshold
+from gc import freeze, set_threshold
 from typing import Annotated, NoReturn
 
 import typer
@@ -126,6 +126,8 @@ def main() -> None:
         sys.exit(EXIT_DONE)
     except (Exception, StoppedError) as error:
         _end(_ending(error))
+    finally:
+        freeze()  # else Python looks for reference cycles among all objects once more before it ends
 
 
 def _run_command() -> None:

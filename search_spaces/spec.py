@@ -46,7 +46,7 @@ PromptStyle = Literal[
 class Spec(BaseModel):
     """A frozen value that refuses unknown fields and non-finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class VisionSpec(Spec):

@@ -120,7 +120,7 @@ class Base(Entry):
 class RecipeChoice(BaseModel):
     """A recipe of the catalogue with changes, or stages of the study's own."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, defer_build=True)
     __pydantic_extra__: dict[str, StagePatch] = Field(init=False)
 
     extends: str | None = None

@@ -18,7 +18,7 @@ from trainables.storage.store import LocalStore, Store
 class FeaturesTask(BaseModel):
     """Task of caching the features of one source's images, before the stages that read them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     node: str
     key: str
     source: str
@@ -28,7 +28,7 @@ class FeaturesTask(BaseModel):
 class StageTask(BaseModel):
     """Task of training one stage."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     node: str
     key: str
     steps: int
@@ -44,7 +44,7 @@ class StageTask(BaseModel):
 class TrialTask(BaseModel):
     """Task of running one trial, as plain data; the same for all workers of its group."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     study: str
     id: str
     arm: str

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from orchestrator.analysis.intervals import Floats
@@ -26,6 +24,9 @@ from trainables.benchmarks.reading_notes import NOTED_SHARE, TELLING_SHARE
 from trainables.storage.artifacts import verify_examples
 from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NAMED_IDS = 5
 
@@ -106,6 +107,8 @@ def read_examples(path: Path) -> Examples:
     Raises:
         InputError: if the file cannot be read, lacks a column, or holds a score outside 0 to 1.
     """
+    import pyarrow as pa  # Arrow, which a report that is kept does not need
+
     table = read_answers(path, ("id", "cluster", "score"), _is_prior)
     ids, clusters = table["id"].to_pylist(), table["cluster"].to_pylist()
     if not pa.types.is_floating(table["score"].type):
@@ -136,6 +139,9 @@ def read_answers(path: Path, columns: Sequence[str], is_optional: Callable[[str]
     Raises:
         InputError: if the file cannot be read, or lacks a column.
     """
+    import pyarrow as pa  # Arrow, which a report that is kept does not need
+    import pyarrow.parquet as pq
+
     try:
         # A study has tens of thousands of such small files; `read_table` takes five times as long for each.
         file = pq.ParquetFile(pa.BufferReader(path.read_bytes()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.address import names_cluster
 from cluster.fit import NodeResources, usable_cpus, visible_gpus
@@ -14,8 +15,6 @@ from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
 from orchestrator.running.equal_failures import EQUAL_FAILURES
-from orchestrator.running.event_log import EventLog
-from orchestrator.running.rehearsals import RehearsalChoice
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.state.added_seeds import read_added
@@ -34,6 +33,10 @@ from search_spaces.study import Study
 from search_spaces.worker_contract import LauncherName
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
+
+if TYPE_CHECKING:
+    from orchestrator.running.event_log import EventLog
+    from orchestrator.running.rehearsals import RehearsalChoice
 
 
 @dataclass(frozen=True)

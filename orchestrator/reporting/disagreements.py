@@ -11,14 +11,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-from orchestrator.analysis.stored_answers import AnswerFilter, StoredAnswers, answers_by_arm, stored_answers
-from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.reporting.asked_questions import asked_questions
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.storage.store import Store
+
+if TYPE_CHECKING:
+    from orchestrator.analysis.stored_answers import StoredAnswers
+    from orchestrator.analysis.study_scores import StudyScores
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,11 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         ledger: of the plan.
         scored: the scores of the ledger.
     """
+    from orchestrator.analysis.stored_answers import (
+        AnswerFilter,
+        stored_answers,
+    )  # Arrow, which a report that is kept does not need
+
     arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
     specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     chosen: list[Sample] = []
@@ -75,6 +82,8 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
 
 def _sample(answers: StoredAnswers, question: str) -> Sample:
     """Make a sample of what the trials answered to a question."""
+    from orchestrator.analysis.stored_answers import answers_by_arm
+
     said = answers.answers_to(question)
     texts = {arm: next(iter(counted))[0] for arm, counted in answers_by_arm(said).items()}
     means = {arm: fmean(answer.score for answer in said if answer.arm == arm) for arm in texts}
@@ -95,6 +104,8 @@ def with_questions(samples: Sequence[Sample], benchmark: BenchmarkSpec, store: S
         benchmark: that they are of.
         store: where its prepared data lie.
     """
+    from orchestrator.reporting.asked_questions import asked_questions
+
     asked = asked_questions(benchmark, [sample.id for sample in samples], store)
     for sample in samples:
         question = asked.get(sample.id)

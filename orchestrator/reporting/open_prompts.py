@@ -21,9 +21,6 @@ from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.registry import is_evaluation
-from trainables.data.prepare import is_prepared
-from trainables.data.prepared import PreparedSource
-from trainables.evaluation.selected_examples import open_examples
 from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -71,6 +68,10 @@ def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, 
 
 
 def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) -> Iterator[OpenSample]:
+    from trainables.data.prepare import is_prepared  # Arrow, which a report that is kept does not need
+    from trainables.data.prepared import PreparedSource
+    from trainables.evaluation.selected_examples import open_examples
+
     answers = _answers(plan, samples.id, store, ledger)
     digest = known_digests(store).digests.get(source_name(samples.source))
     if not answers or not is_evaluation(samples.source) or digest is None or not is_prepared(store, digest):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from orchestrator.analysis.informative import Informative
 from orchestrator.analysis.item_analysis import KINDS, Kind, Suspect
 from orchestrator.analysis.judged_questions import JudgedQuestions
-from orchestrator.reporting.asked_questions import asked_questions
 from search_spaces.plan import Plan
 from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec, PixelSpec
@@ -104,6 +103,10 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
         spec: of the benchmark.
         store: where its prepared data lie.
     """
+    from orchestrator.reporting.asked_questions import (
+        asked_questions,
+    )  # Arrow, which a report that is kept does not need
+
     asked = asked_questions(spec, [suspect.id for suspect in suspects], store)
     for suspect in suspects:
         question = asked.get(suspect.id)

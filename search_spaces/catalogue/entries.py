@@ -24,7 +24,7 @@ from search_spaces.spec import (
 class Entry(BaseModel):
     """A frozen value that refuses unknown keys and non-finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def _as_text(value: Any) -> Any:

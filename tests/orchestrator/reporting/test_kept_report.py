@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -197,3 +199,10 @@ def test_kept_report_has_the_images_of_doubtful_questions(store: LocalStore, mon
     assert first is not second
     assert second == first
     assert second.questions[0].suspects[0].image_bytes == b"\xff\xd8\x00"
+
+
+def test_what_shows_a_kept_report_loads_neither_arrow_nor_images_nor_statistics() -> None:
+    modules = "orchestrator.run_study, orchestrator.reporting.kept_report, orchestrator.terminal.report"
+    script = f"import sys, {modules}; print(*{{'pyarrow', 'PIL', 'scipy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -11,8 +11,6 @@ from threading import Lock
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError
 from search_spaces.regular_files import require_regular
@@ -95,6 +93,8 @@ class ParquetReader:
                     yield group, table.slice(start, _ROWS), keys[start : start + _ROWS]
 
     def _keys(self, file: Any, number: int, group: int, rows: int) -> list[Key]:
+        import pyarrow.compute as pc  # 13 MB, which commands that open no Parquet file do without
+
         if IMAGES_BY_PATH in (file.schema_arrow.metadata or {}):
             with _pyarrow_errors_as_input(self._files[number]):
                 table = file.read_row_group(group, columns=["image.path", IMAGE_DIGEST])
@@ -146,6 +146,8 @@ class ParquetReader:
             return self._row_groups[key]
 
     def _open(self, number: int) -> Any:
+        import pyarrow.parquet as pq  # see above
+
         path = self._files[number]
         with _pyarrow_errors_as_input(path):
             require_regular(path)
@@ -206,6 +208,8 @@ def _check_image_type(field: Any, path: Path) -> None:
 
 def _held_by(images: Any) -> list[bool | RecordError]:
     """Tell for each value of an image column whether it has bytes; a path alone is no image."""
+    import pyarrow.compute as pc
+
     if not pa.types.is_struct(images.type):
         return images.is_valid().to_pylist()  # type: ignore[no-any-return]
     held = pc.struct_field(images, "bytes").is_valid().to_pylist()
@@ -221,6 +225,8 @@ def _held_by(images: Any) -> list[bool | RecordError]:
 
 def _held_by_lists(images: Any) -> list[bool | RecordError]:
     """Tell for each list of images whether it has one, which must have bytes."""
+    import pyarrow.compute as pc
+
     items = iter(_held_by(pc.list_flatten(images)))
     result: list[bool | RecordError] = []
     for size in pc.list_value_length(images).to_pylist():
