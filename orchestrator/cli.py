@@ -31,6 +31,7 @@ from orchestrator.commands.mcp import mcp
 from orchestrator.commands.names import ls, show
 from orchestrator.commands.noise import noise
 from orchestrator.commands.open import open_mlflow
+from orchestrator.commands.plain_values import refuse_empty_paths, with_plain_numbers
 from orchestrator.commands.plan import plan
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
@@ -96,7 +97,7 @@ app.add_typer(benchmarks, name="benchmarks")
 for group in (app, data, benchmarks):
     for registered in group.registered_commands:
         assert registered.callback is not None
-        registered.callback = takes_bounds(registered.callback)
+        registered.callback = with_plain_numbers(takes_bounds(registered.callback))
 
 
 def _print_version(is_asked: bool) -> None:
@@ -121,6 +122,7 @@ def main() -> None:
     set_threshold(GARBAGE_THRESHOLD)
     try:
         refuse_foreign_packages()
+        refuse_empty_paths(sys.argv[1:])
         _run_command()
     except BrokenPipeError:
         sys.exit(EXIT_DONE)

@@ -209,6 +209,10 @@ class Hypothesis(Entry):
                 assert_never(unreachable)
 
 
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""Seed that tables of results can hold: a whole number of 64 bits."""
+
+
 class Study(Entry):
     """A question, a base, what varies, and how it is judged."""
 
@@ -233,7 +237,7 @@ class Study(Entry):
     """Arms that are left out, each with its reason."""
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Groups of axes that vary together."""
-    seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1)]] = Field(default={"default": (DEFAULT_SEED,)})
+    seeds: dict[str, Annotated[tuple[Seed, ...], Field(min_length=1)]] = Field(default={"default": (DEFAULT_SEED,)})
     """Replicates: arm -> seeds, and `default` for all others. `order`, `init` and `data` seed the sources of chance
     apart (`search_spaces.seeds`)."""
     seed_sd: Annotated[float, Field(gt=0)] | None = None

@@ -122,8 +122,10 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     shipped = _shipped()
     if name_or_path in shipped:
         return shipped[name_or_path]
-    what = f"{name_or_path!r} is a folder without {STUDY_FILE}" if candidate.is_dir() else None
-    what = what or (f"{name_or_path!r} is no file" if candidate.exists() else f"there is no file {name_or_path!r}")
+    what = f"there is no file {name_or_path!r}"
+    if name_or_path and candidate.exists():
+        is_folder = candidate.is_dir()
+        what = f"{name_or_path!r} is {f'a folder without {STUDY_FILE}' if is_folder else 'no file'}"
     raise InputError(
         f"STUDY must be a file, or one of {', '.join(shipped)}, but {what}",
         place=str(beside) if beside else None,

@@ -59,7 +59,9 @@ class ReadingOptions:
     overrides: SetOption = None
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Threads that read and decode images (default: the CPUs, at most 16)."),
+        typer.Option(
+            "--workers", min=1, max=1024, help="Threads that read and decode images (default: the CPUs, at most 16)."
+        ),
     ] = None
 
     def places(self, *, writes: bool = False) -> tuple[LocalStore, Path]:

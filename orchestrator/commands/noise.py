@@ -27,7 +27,7 @@ from search_spaces.errors import InputError
 def noise(
     study: StudyArgument,
     *,
-    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds of the base, its own ones first.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, max=1000, help="Seeds of the base, its own ones first.")] = 5,
     storage: StorageOption = None,
     selection: SelectionOptions,
     running: RunningOptions,

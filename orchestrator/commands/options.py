@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from trainables.storage.store import LocalStore
 
 
+MOST_GB = 1e9
+"""An exabyte: `--features-budget inf` is without a limit."""
+
+
 def complete_study(incomplete: str) -> list[str]:
     """List the shipped studies that a shell may complete a word to; it completes files by itself."""
     from search_spaces.study_files import shipped_studies
@@ -140,7 +144,7 @@ class SelectionOptions:
             limit=self.limit,
             toy=self.toy,
             features=self.features,
-            features_budget_bytes=int(self.features_budget * 1e9),
+            features_budget_bytes=int(min(self.features_budget, MOST_GB) * 1e9),
             address=address,
         )
 

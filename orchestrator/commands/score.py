@@ -58,6 +58,7 @@ def score(
     chosen = find_benchmark(benchmark)
     chosen.protocol(protocol)
     examples = chosen.examples(find_files(chosen.id, chosen.files, references), split)
+    _refuse_references(predictions, references)
     answers = read_predictions(predictions, examples, boxes)
     scored = score_predictions(chosen, protocol, examples, answers, split)
     scored = replace(scored, warnings=(*scored.warnings, *answers.notes))
@@ -67,6 +68,23 @@ def score(
         print_json(scored.to_json())
     else:
         _show_score(scored, console())
+
+
+def _refuse_references(predictions: Sequence[Path], references: Sequence[Path]) -> None:
+    """Refuse a file of predictions that is one of references: whatever is in it, all of it would be right."""
+    from search_spaces.errors import InputError
+
+    files = [file for path in references for file in (path.rglob("*") if path.is_dir() else [path])]
+    for path in predictions:
+        same = next((file for file in files if file.is_file() and path.is_file() and _holds_the_same(path, file)), None)
+        if same is not None:
+            raise InputError(f"must be predictions, but {path} holds what {same} does", key="--predictions")
+
+
+def _holds_the_same(first: Path, second: Path) -> bool:
+    return first.samefile(second) or (
+        first.stat().st_size == second.stat().st_size and first.read_bytes() == second.read_bytes()
+    )
 
 
 def _check_written(file: Path, read: Sequence[Path]) -> None:

@@ -62,6 +62,10 @@ def import_runs(
         InputError: everything that is wrong with the files, also with what is in the folder already: questions that
             other arms lack, references and images that differ. Nothing is written then.
     """
+    for key, name in (("--arm", arm), ("--benchmark", choices.benchmark)):
+        if name is not None and (name != name.strip() or not name.isprintable() or not name):
+            law = f"must be text without blanks at its ends and without unseen signs, but got {name!r}"
+            raise InputError(law, key=key)
     runs = _read(_files(paths, harness), harness, choices)
     files = {run.benchmark: out / _file_name(arm, seed, run.benchmark) for run in runs}
     tables = {run.benchmark: _table(arm, seed, run) for run in runs}

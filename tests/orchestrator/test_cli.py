@@ -120,3 +120,33 @@ def test_a_shell_completes_commands_studies_and_options(words: str, completed: s
     environment = {**os.environ, **asked}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert set(done.stdout.split()) == completed, done.stderr
+
+
+@pytest.mark.parametrize("words", [("--storage", ""), ("--storage=",), ("--data", ""), ("--data=",)])
+def test_a_path_that_is_given_and_empty_is_not_taken_for_the_current_folder(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = ablate("plan", "quickstart", *words, storage=tmp_path / "s", cwd=tmp_path, check=2)
+    assert f"{words[0].rstrip('=')}: must not be empty" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("plan", "quickstart", "--limit", "9" * 30), "--limit: must be a whole number of 64 bits"),
+        (("logs", "quickstart", "--seed", f"-{'9' * 30}"), "--seed: must be a whole number of 64 bits"),
+        (("doctor", "--within", "inf"), "--within: must be a finite number"),
+        (("data", "check", "easy-vqa", "--workers", "9" * 30), "--workers"),
+        (("noise", "quickstart", "--seeds", "9" * 12), "--seeds"),
+        (("plan", "quickstart", "--set", f"seeds=[{2**63}]"), "seeds.default[0]: must be less than or equal to"),
+    ],
+)
+def test_numbers_that_nothing_can_hold_are_refused_by_their_option(
+    words: tuple[str, ...], option: str, tmp_path: Path
+) -> None:
+    assert option in ablate(*words, storage=tmp_path / "s", check=2).stderr
+
+
+def test_a_budget_without_end_is_no_limit(tmp_path: Path) -> None:
+    ablate("plan", "quickstart", "--features-budget", "inf", storage=tmp_path / "s")

@@ -130,3 +130,8 @@ def benchmark_of(choices: Choices, known: str | None, path: Path, hint: str) -> 
     if name is None:
         raise InputError(f"must be given: {hint}", place=str(path), key="--benchmark")
     return name
+
+
+def shown(value: Any) -> str:
+    """Write a value of a record for a message: no value is null, as files have it."""
+    return "null" if value is None else repr(value)

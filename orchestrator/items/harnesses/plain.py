@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.items.harnesses.contract import Choices, Harness, Run, ScoredQuestion, as_score, as_text
+from orchestrator.items.harnesses.contract import Choices, Harness, Run, ScoredQuestion, as_score, as_text, shown
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.answers.fields import name_text
 from trainables.benchmarks.answers.problems import KindsOfProblems
@@ -37,7 +37,7 @@ def read(path: Path, choices: Choices) -> list[Run]:
         if name is None:
             problems.add("must be text or a whole number", record.place, "id")
         if score is None:
-            problems.add(f"must be a number, but is {record.fields.get(metric)!r}", record.place, metric)
+            problems.add(f"must be a number, but is {shown(record.fields.get(metric))}", record.place, metric)
         if name is None or score is None:
             continue
         image = name_text(record.fields.get(cluster)) if cluster else None

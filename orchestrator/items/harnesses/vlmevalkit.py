@@ -21,6 +21,7 @@ from orchestrator.items.harnesses.contract import (
     as_score,
     as_text,
     benchmark_of,
+    shown,
 )
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.answers.fields import name_text
@@ -58,7 +59,7 @@ def read(path: Path, choices: Choices) -> list[Run]:
         if index is None:
             problems.add("must be given", record.place, "index")
         if score is None:
-            problems.add(f"must be a number, but is {record.fields.get(metric)!r}", record.place, metric)
+            problems.add(f"must be a number, but is {shown(record.fields.get(metric))}", record.place, metric)
         if index is not None and score is not None:
             image = _image(record.fields, cluster, pictures) if cluster else None
             prediction, reference = (as_text(record.fields.get(name)) for name in ("prediction", "answer"))

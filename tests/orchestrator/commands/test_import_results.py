@@ -33,3 +33,17 @@ def test_bad_input_exits_with_2(arguments: tuple[str, ...], message: str, tmp_pa
     done = ablate("import", *arguments, "--arm", "a", "--seed", "1", storage=tmp_path, cwd=tmp_path, check=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--arm", " "), ("--arm", "a "), ("--arm", "a\nb"), ("--arm", "a\u200b"), ("--benchmark", "b\t"), ("--arm", "")],
+)
+def test_a_name_with_what_is_not_seen_is_refused_by_its_option(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"id": "0", "score": 1}\n{"id": "1", "score": 0}\n')
+    arm = () if words[0] == "--arm" else ("--arm", "a")
+    done = ablate(
+        "import", "--from", "jsonl", "r.jsonl", *arm, *words, "--seed", "1", storage=tmp_path, cwd=tmp_path, check=2
+    )
+    assert f"{words[0]}: must be text without blanks" in done.stderr
+    assert not (tmp_path / "items").exists()

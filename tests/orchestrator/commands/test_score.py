@@ -121,3 +121,13 @@ def test_rows_are_written_beside_what_is_read_and_never_over_it(vqav2: Path) -> 
         assert words in told
     assert Path(made).read_bytes() == before
     assert {file.name for file in vqav2.iterdir()} == {"set", "predictions.jsonl"}
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_references_are_no_predictions(tmp_path: Path, is_copy: bool) -> None:
+    rows = [{"id": n, "image": "a.png", "question": "What?", "answer": "red"} for n in range(3)]
+    mine, given = tmp_path / "mine.jsonl", tmp_path / "given.jsonl"
+    for file in (mine, given):
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["--references", str(mine), "--predictions", str(given if is_copy else mine)]
+    assert "--predictions: must be predictions, but" in ablate("score", "exact", *options, check=2).stderr
