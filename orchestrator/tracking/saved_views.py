@@ -139,8 +139,8 @@ def _cost(about: Subject) -> View:
     charts = [
         scatter_chart(COST_GPU_SECONDS_ALONE, EVAL_MEAN),
         scatter_chart(COST_WALL_SECONDS, EVAL_MEAN),
-        bar_chart(COST_GPU_SECONDS_ALONE, f"{about.device}-seconds of a trial with all of its stages"),
-        bar_chart(COST_GPU_SECONDS, f"{about.device}-seconds that a trial has spent"),
+        bar_chart(COST_GPU_SECONDS_ALONE),
+        bar_chart(COST_GPU_SECONDS),
     ]
     columns = [
         metric_field(EVAL_MEAN),
@@ -150,7 +150,7 @@ def _cost(about: Subject) -> View:
         about,
         "3-cost",
         "3 Quality against cost",
-        {"Cost": [*charts, line_chart(rate)]},
+        {f"Cost in {about.device}-seconds": [*charts, line_chart(rate)]},
         columns=_columns(about, columns),
     )
 

@@ -12,9 +12,8 @@ def chart_of_kind(kind: str) -> dict[str, Any]:
     return {"type": kind, "deleted": False, "isGenerated": False, "runsCountToCompare": MOST_RUNS}
 
 
-def bar_chart(metric: str, title: str | None = None) -> dict[str, Any]:
-    """Describe a bar for each run. Without a title MLflow writes the metric's name."""
-    return {**chart_of_kind("BAR"), "metricKey": metric} | ({} if title is None else {"displayName": title})
+def bar_chart(metric: str) -> dict[str, Any]:
+    return {**chart_of_kind("BAR"), "metricKey": metric}
 
 
 def line_chart(metric: str) -> dict[str, Any]:

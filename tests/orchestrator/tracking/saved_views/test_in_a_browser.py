@@ -64,7 +64,7 @@ def server(storage: Path) -> Iterator[str]:
 VIEWS = {
     "1-leaderboard": (["base s7", "resolution=32px s8", "base (mean)", "eval/mean", "arm/mean", "letterbox"], 9, 9),
     "2-parallel": (["cfg/resolution", "eval/mean", "letterbox", "base s8"], 1, 6),
-    "3-cost": (["cost/gpu_seconds_alone", "cost/wall_seconds", "eval/mean", "base s7"], 6, 6),
+    "3-cost": (["Cost in core-seconds", "cost/gpu_seconds_alone", "cost/wall_seconds", "eval/mean", "base s7"], 6, 6),
     "4-curves": (["train/loss", "Step", "resolution=16px s7"], 1, 6),
     "5-groups": (["Group: base", "Group: resolution=32px", "eval/shape/points", "eval/colour/points"], 6, 6),
     "6-failures": (["resolution=16px s8", "CUDA is gone", "lost"], 0, 1),
