@@ -139,11 +139,18 @@ def _server_user() -> str | None:
 
 
 def _runnable(programs: Path, user: str | None, root: Path) -> Path:
-    """Return a folder with the same programs that a user may run: a copy, if they lie where that user may not look."""
+    """Return a folder with the same programs that a user may run.
+
+    Those of a Python package are copied if they lie where the user may not look, with the libraries beside the package.
+    """
     try:
         subprocess.run([str(programs / "postgres"), "--version"], user=user, check=True, stdout=subprocess.DEVNULL)
     except (PermissionError, subprocess.CalledProcessError):
-        return Path(shutil.copytree(programs.parent, root / "installed", symlinks=True)) / programs.name
+        copy, package = root / "installed", programs.parents[1]
+        shutil.copytree(programs.parent, copy / package.name / programs.parent.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+        return copy / package.name / programs.parent.name / programs.name
     return programs
 
 
