@@ -293,8 +293,8 @@ def train_and_score(
 
         pieces = durations(narrowed, ledger, store)
         work = remaining_work(narrowed, ledger, {node: piece.seconds for node, piece in pieces.items()})
-        may_have = options.may_come or nodes
-        run.forecast(forecast_run(work, pieces, ledger.done_nodes, may_have, settings.max_concurrent))
+        most = settings.max_concurrent
+        run.forecast(forecast_run(work, pieces, ledger.done_nodes, nodes, options.may_come, most))
         outcomes = run_trials(
             work,
             narrowed.nodes,

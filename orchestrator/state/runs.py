@@ -81,11 +81,12 @@ def last_run(store: Store, study: str) -> RunRecord | None:
 
 
 def compared_runs(store: Store, study: str) -> list[RunRecord]:
-    """Read the records of the runs that are known to have taken something, and what they were to take; oldest first."""
+    """Read the records of the runs that know what they were to take and have done some trial; oldest first."""
     nonces = store.folders(layout.runs(study))
     records = [read_or_redo(store, layout.run_record(study, nonce), RunRecord) for nonce in nonces]
-    known = [record for record in records if record is not None and record.forecast is not None and record.usage]
-    return sorted(known, key=lambda record: (record.began, record.nonce))
+    known = [each for each in records if each is not None and each.forecast is not None and each.usage is not None]
+    done = [each for each in known if each.usage is not None and each.usage.done]
+    return sorted(done, key=lambda record: (record.began, record.nonce))
 
 
 def forget_old_runs(store: Store, study: str) -> None:

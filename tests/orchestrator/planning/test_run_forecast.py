@@ -47,3 +47,13 @@ def test_wall_time_is_simulated_on_the_nodes_and_their_kinds_are_named() -> None
     assert (at_once.trials, at_once.cluster) == (2, "2 CPU")
     nodes = [NodeResources("a", 2), NodeResources("b", 64, 8), NodeResources("c", 64, 8)]
     assert forecast_run(trials, measured, frozenset(), nodes).cluster == "1 node of 2 CPU, 2 nodes of 64 CPU and 8 GPU"
+
+
+def test_a_run_is_forecast_on_the_nodes_that_may_come_and_on_those_that_are_there_where_a_trial_needs_them() -> None:
+    wide = [NodeResources("x", 8), NodeResources("y", 8)]
+    pair = [work("a", PAIR)]
+    assert forecast_run(pair, PIECES, frozenset(), TWO_CORES, may_come=wide).cluster == "2 nodes of 8 CPU"
+    narrow = [NodeResources("x", 1)]
+    both = forecast_run([*pair, work("b")], PIECES, frozenset(), TWO_CORES, may_come=narrow)
+    assert both.cluster == "1 node of 2 CPU, 1 node of 1 CPU"
+    assert both.wall_s.expected > 0

@@ -46,8 +46,9 @@ def test_a_run_that_ended_early_says_how_many_of_its_trials_were_done(store: Loc
     assert "(4 of 9 trials were done; 2 CPU)" in line
 
 
-def test_runs_that_go_on_or_were_killed_are_not_compared(store: LocalStore) -> None:
-    assert run_lines(report_with(store, RECORD, replace(RECORD, nonce="n2", forecast=None))) == []
+def test_runs_that_go_on_or_were_killed_or_have_done_no_trial_are_not_compared(store: LocalStore) -> None:
+    in_vain = replace(RECORD, nonce="n3", usage=RunUsage(0, 5.0, 5.0))
+    assert run_lines(report_with(store, RECORD, replace(RECORD, nonce="n2", forecast=None), in_vain)) == []
 
 
 def test_the_last_runs_are_told_the_oldest_first(store: LocalStore) -> None:
