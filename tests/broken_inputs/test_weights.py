@@ -129,6 +129,20 @@ def _not_finite(folder: Path, draw: Any) -> Breakage:
     return (name,)
 
 
+def _unwritten(folder: Path, draw: Any) -> Breakage:
+    """Leave zeros where a download reserved its file and a part of it never came."""
+    tensors = _tensors(folder)
+    names = sorted(tensors)
+    how = draw(st.sampled_from(["to the end", "a part", "all", "one matrix"]))
+    first = draw(st.integers(0, len(names) - 3))
+    last = {"to the end": len(names), "a part": first + 3, "all": len(names), "one matrix": first + 1}[how]
+    zeros = names[0 if how == "all" else first : last]
+    weights = [name for name in zeros if not name.endswith("bias")]
+    is_lost = len(weights) > 1 and any(tensors[name].dim() > 1 for name in weights)
+    _write_one(folder, {name: torch.zeros_like(part) if name in zeros else part for name, part in tensors.items()})
+    return ("hold zeros alone",) if is_lost else None
+
+
 # ---------------------------------------------------------------- breakages of files
 
 
@@ -212,6 +226,7 @@ def _config(folder: Path, draw: Any) -> Breakage:
         "task": (lambda c: c.update(architectures=["LlamaForSequenceClassification"]), ("ForSequenceClassification",)),
         "words": (lambda c: c.update(hidden_size="many"), ("config.json",)),
         "list": (lambda c: c.update(num_hidden_layers=[2]), ("config.json", "layers")),
+        "NaN": (lambda c: c.update(initializer_range=float("nan")), ("NaN is no number",)),
     }
     change, said = edits[draw(st.sampled_from(sorted(edits)))]
     _edit(folder / "config.json", change)
@@ -240,7 +255,7 @@ def _tokenizer(folder: Path, draw: Any) -> Breakage:
     return ("tokenizer",)
 
 
-OF_TENSORS = (_drop, _rename, _prefix, _reshape, _cast, _add, _not_finite)
+OF_TENSORS = (_drop, _rename, _prefix, _reshape, _cast, _add, _not_finite, _unwritten)
 OF_FILES = (_replace, _replace, _torch_file, _index, _config, _config, _tied, _tokenizer)
 HEADS = ("embed_out.weight", "model.embed_tokens.weight")
 
@@ -297,7 +312,21 @@ def _encoder_breakage(file: Path, draw: Any) -> Breakage:
     """Break the file of an encoder's weights in one way."""
     tensors = load_file(file)
     name = draw(st.sampled_from(sorted(name for name in tensors if not name.startswith("head."))))
-    ways = ["whole", "head", "drop", "rename", "prefix", "shape", "int", "nan", "extra", "pointer", "page", "half"]
+    ways = [
+        "whole",
+        "head",
+        "drop",
+        "rename",
+        "prefix",
+        "shape",
+        "int",
+        "nan",
+        "zeros",
+        "extra",
+        "pointer",
+        "page",
+        "half",
+    ]
     how = draw(st.sampled_from(ways))
     content = file.read_bytes()
     match how:
@@ -317,6 +346,9 @@ def _encoder_breakage(file: Path, draw: Any) -> Breakage:
             tensors[name] = tensors[name].to(torch.int8)
         case "nan":
             tensors[name] = tensors[name] * torch.nan
+        case "zeros":
+            lost = sorted(tensors)[len(tensors) // 2 :]
+            tensors = {key: torch.zeros_like(part) if key in lost else part for key, part in tensors.items()}
         case "extra":
             tensors["logit_scale_of_text"] = torch.ones(2)
         case _:
@@ -325,7 +357,12 @@ def _encoder_breakage(file: Path, draw: Any) -> Breakage:
             )
             return (file.name,)
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
-    return {"head": None, "prefix": ("visual.trunk.",), "extra": ("logit_scale_of_text",)}.get(how, (name,))
+    return {
+        "head": None,
+        "zeros": ("hold zeros alone",),
+        "prefix": ("visual.trunk.",),
+        "extra": ("logit_scale_of_text",),
+    }.get(how, (name,))
 
 
 @pytest.fixture(scope="module")

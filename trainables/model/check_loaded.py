@@ -14,7 +14,7 @@ from trainables.model.checkpoint_files import check_types, checkpoint_tensors
 from trainables.model.gguf_files import gguf_header
 from trainables.model.language_config import causal_config, check_family, inner_config
 from trainables.model.language_fit import check_tensors, model_on_meta, prefixes
-from trainables.model.language_weights import check_finite, check_tied
+from trainables.model.language_weights import check_numbers, check_tied
 from trainables.model.tensor_files import Headers, read_json_object
 from trainables.model.tokenizer import PADDED, checkpoint_tokenizer, pretrained_tokenizer
 
@@ -32,7 +32,7 @@ def check_folder(language: LanguageSpec, folder: Path) -> None:
     _refuse_undeclared_part(folder, headers, prefix)
     config = causal_config(folder, prefix)
     check_tensors(config, headers, prefix, str(folder))
-    check_finite(folder)
+    check_numbers(folder)
     check_tied(config, folder, prefix)
 
 

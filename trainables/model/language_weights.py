@@ -15,6 +15,7 @@ from search_spaces.errors import InputError
 from trainables.model.checkpoint_files import checkpoint_tensors, weight_file_list
 from trainables.model.language_fit import TABLES, check_tensors, compare, model_on_meta, some_of, without_prefix
 from trainables.model.torch_files import read_tensors
+from trainables.model.unwritten import refuse_unwritten
 
 
 def load_language(config: Any, folder: Path, prefix: str) -> Any:
@@ -58,9 +59,13 @@ def refuse_drawn(model: Any, found: Mapping[str, Iterable[Any]], place: str) -> 
             raise InputError(f"weights must be finite numbers, but {name} has others (NaN or infinity)", place=place)
 
 
-def check_finite(folder: Path) -> None:
-    """Read all tensors of a checkpoint and check that they are finite. Raises InputError with the name of the first."""
+def check_numbers(folder: Path) -> None:
+    """Read all tensors of a checkpoint and check that they are finite, and were written.
+
+    Raises InputError with the name of the first that is not.
+    """
     for file, tensors in _file_tensors(folder):
+        refuse_unwritten({name: part for name, part in tensors.items() if part.is_floating_point()}, str(file))
         for name, tensor in tensors.items():
             is_number = tensor.is_floating_point() and not TABLES.search(name)
             if is_number and not bool(torch.isfinite(tensor).all()):

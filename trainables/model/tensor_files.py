@@ -67,12 +67,24 @@ def read_json_object(file: Path) -> dict[str, Any]:
     """Read a JSON file of a checkpoint. Raises InputError unless it is a whole JSON object."""
     check_content(file)
     try:
-        value = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        value = json.loads(file.read_text(encoding="utf-8-sig"), parse_constant=_constant)
+    except RecursionError as error:
+        raise InputError("must be JSON, but it is nested too deeply", place=str(file)) from error
+    except UnicodeDecodeError as error:
+        law = f"must be JSON in UTF-8, but has the byte 0x{error.object[error.start]:02x} at {error.start:,}"
+        raise InputError(law, place=str(file), way_out=_FETCH_AGAIN) from error
+    except ValueError as error:
         raise InputError(f"must be JSON, but: {error}", place=str(file), way_out=_FETCH_AGAIN) from error
     if not isinstance(value, dict):
         raise InputError("must be a JSON object", place=str(file))
     return value
+
+
+def _constant(name: str) -> float:
+    """Read the infinities that Python writes into JSON; NaN is no number of a model."""
+    if name == "NaN":
+        raise ValueError("NaN is no number")
+    return float(name)
 
 
 def safetensors_headers(file: Path) -> dict[str, TensorHeader]:

@@ -19,6 +19,7 @@ from search_spaces.spec import VisionSpec
 from trainables.model.checkpoint_files import check_types, read_headers
 from trainables.model.seeding import seeded
 from trainables.model.torch_files import read_tensors
+from trainables.model.unwritten import refuse_unwritten
 from trainables.model.vision_weights import choose_tensors, encoder_file, prefix_positions
 from trainables.model.weights import find_weights
 
@@ -199,6 +200,7 @@ def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
 def _weights(tower: nn.Module, vision: VisionSpec, file: Path) -> dict[str, Tensor]:
     """Read the weights of a timm model from a file. Raises InputError if they do not fit or are no finite numbers."""
     weights = choose_tensors(tower, vision, read_tensors(file), str(file))
+    refuse_unwritten({name: part for name, part in weights.items() if part.is_floating_point()}, str(file))
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             law = f"weights must be finite numbers, but {name} has others (NaN or infinity)"
