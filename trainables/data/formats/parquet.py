@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from search_spaces.errors import InputError
-from search_spaces.regular_files import require_regular
+from search_spaces.regular_files import open_regular, require_regular
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
 from trainables.data.formats.conversations import CONVERSATION_FIELDS, FIELDS, read_record
+from trainables.data.formats.image_fields import check_no_image
 from trainables.data.record import Record
 from trainables.data.refused import RecordError, Refuse, raise_refused
 
@@ -32,6 +34,9 @@ _ROWS = 1024
 _CACHED_ROW_GROUPS = 3
 
 _IMAGE_COLUMNS = ("image", "images")
+
+_IMAGE_WORDS = re.compile("image|img|pic|photo|file|path", re.IGNORECASE)
+"""In names of columns that may hold paths of images."""
 
 Key = str | RecordError | None
 """Key of a row's image; None for text; or why the row has no image that can be read."""
@@ -152,6 +157,7 @@ class ParquetReader:
         with _pyarrow_errors_as_input(path):
             require_regular(path)
             file = pq.ParquetFile(path, memory_map=True)
+        _check_once(file.schema_arrow.names, path)
         if not CONVERSATION_FIELDS & set(file.schema_arrow.names):
             law = f"must have a column of conversations: {', '.join(sorted(CONVERSATION_FIELDS))}"
             raise InputError(law, place=str(path))
@@ -163,7 +169,7 @@ class ParquetReader:
         elif field is not None:
             _check_image_type(field, path)
         else:
-            _check_no_image(file.schema_arrow, path)
+            _check_no_image(file, path)
         return file
 
 
@@ -185,8 +191,28 @@ def _check_converted(schema: Any, path: Path) -> None:
         raise InputError(law, place=str(path), way_out="Convert the data again.")
 
 
-def _check_no_image(schema: Any, path: Path) -> None:
-    """Check that a file of text has no images under another name. Raises InputError."""
+def _check_once(names: list[str], path: Path) -> None:
+    """Check that a column that is read is there once. Raises InputError."""
+    read = FIELDS | {*_IMAGE_COLUMNS, IMAGE_DIGEST}
+    twice = next((name for name in names if name in read and names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"a column must be there once, but {twice!r} is there {names.count(twice)} times", place=str(path)
+        )
+
+
+def _check_no_image(file: Any, path: Path) -> None:
+    """Check that a file of text has no images, and no paths of images, under another name. Raises InputError."""
+    schema = file.schema_arrow
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    named = [name for name in texts if name not in FIELDS and _IMAGE_WORDS.search(name)]
+    if named and file.num_row_groups:
+        with _pyarrow_errors_as_input(path):
+            first = file.read_row_group(0, columns=named).slice(0, 1).to_pylist()
+        try:
+            check_no_image(first[0] if first else {})
+        except RecordError as error:
+            raise InputError(error.law, place=str(path)) from error
     for field in schema:
         kind = field.type.value_type if _is_list(field.type) else field.type
         if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
@@ -265,4 +291,13 @@ def _pyarrow_errors_as_input(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"must be a readable Parquet file, but {error}", place=str(path)) from error
+        what, way_out = ("it is JSON", "Call it .json or .jsonl.") if _is_json(path) else (error, None)
+        raise InputError(f"must be a readable Parquet file, but {what}", place=str(path), way_out=way_out) from error
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return file.read(64).lstrip()[:1] in (b"{", b"[")
+    except OSError:
+        return False

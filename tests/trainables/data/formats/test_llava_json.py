@@ -44,3 +44,21 @@ def test_llava_with_turns_out_of_order_names_the_record(tmp_path: Path) -> None:
     source = SourceSpec(name="s", version="1", reader="llava", path="chat.json")
     with pytest.raises(InputError, match=r"chat\.json\[0\].*alternate human, gpt"):
         list(open_reader(source, tmp_path).records())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"%PDF-1.4", "a PDF"),
+        (b"ARROW1\0\0", "an Arrow"),
+        (b"SQLite format 3\0", "a SQLite database"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(90), "a workbook or document of Office"),
+        (b"\x80\x04\x95" + bytes(20), "a pickle"),
+        (bytes(500), "zero bytes, which were never written"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_for_what_it_is(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "chat.json").write_bytes(data)
+    source = SourceSpec(name="s", version="1", reader="llava", path="chat.json")
+    with pytest.raises(InputError, match=rf"chat\.json: must be JSON, but is {words}"):
+        list(open_reader(source, tmp_path).records())

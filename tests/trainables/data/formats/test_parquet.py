@@ -145,3 +145,39 @@ def test_a_converted_file_without_its_columns_of_images_is_refused_by_name(tmp_p
         source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
         with pytest.raises(InputError, match=r"x\.parquet: a converted file must have the columns"):
             list(open_reader(source, tmp_path).records())
+
+
+TALKS = [[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]] * 2
+
+
+@pytest.mark.parametrize("twice", ["image", "conversations", "id"])
+def test_a_column_that_is_there_twice_is_refused_by_name(tmp_path: Path, twice: str) -> None:
+    columns = {"id": ["0", "1"], "image": [b"x", b"y"], "conversations": TALKS}
+    names = [*columns, twice]
+    pq.write_table(
+        pa.Table.from_arrays([pa.array(columns[name]) for name in names], names=names), tmp_path / "x.parquet"
+    )
+    source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
+    with pytest.raises(InputError, match=rf"x\.parquet: a column must be there once, but '{twice}' is there 2 times"):
+        list(open_reader(source, tmp_path).records())
+
+
+@pytest.mark.parametrize("name", ["image_path", "Image", "img", "picture", "file_name"])
+def test_paths_of_images_in_another_column_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table({name: ["a.png", "b.png"], "conversations": TALKS}), tmp_path / "x.parquet")
+    source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
+    with pytest.raises(InputError, match=rf"x\.parquet: .*'{name}' is 'a.png'"):
+        list(open_reader(source, tmp_path).records())
+
+
+def test_a_column_that_is_only_called_after_images_is_passed_over(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image_id": ["17", "18"], "conversations": TALKS}), tmp_path / "x.parquet")
+    source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
+    assert [record.image for record in open_reader(source, tmp_path).records()] == [None, None]
+
+
+def test_json_that_is_called_parquet_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_text('[{"conversations": []}]')
+    source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
+    with pytest.raises(InputError, match="but it is JSON"):
+        list(open_reader(source, tmp_path).records())
