@@ -38,6 +38,7 @@ from trainables.model.vlm import VLM
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
+from trainables.workers.heap import keep_freed_memory
 
 GENERATION = ("vqav2", "gqa", "vizwiz", "textvqa", "refcoco", "refcoco+", "refcocog", "ocidref")
 LIKELIHOOD = ("vsr", "pope", "tallyqa", "ai2d")
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of training (without it one epoch)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a worker on a CPU does
     with tempfile.TemporaryDirectory() as storage:
         task = base_task(Path(storage), *_changes(arguments), study="mini")
         for _ in run_trial(task, Context()):

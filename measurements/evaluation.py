@@ -37,6 +37,7 @@ from trainables.features import encode_images
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
+from trainables.workers.heap import keep_freed_memory
 
 EPOCHS = 1
 """Enough for a model that ends its answers: one that does not would generate all that is allowed."""
@@ -49,6 +50,7 @@ FROM_IMAGES = ("vqav2", "pope", "ai2d")
 
 def main() -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a worker on a CPU does
     with tempfile.TemporaryDirectory() as storage:
         against_a_loop(Path(storage))
     with tempfile.TemporaryDirectory() as storage:

@@ -28,7 +28,8 @@ _TELL = "\nprint(json.dumps(parts))\n"
 
 WORKER = """
 import torch; part("torch")
-from transformers import LlamaForCausalLM; part("transformers")
+import trainables.model.language_config
+from transformers import LlamaForCausalLM; part("transformers, a model's class among it")
 import timm; part("timm")
 import trainables.training.engine; part("DeepSpeed")
 import trainables.run_task; part("this program")

@@ -21,6 +21,7 @@ from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
 from trainables.storage import layout
 from trainables.storage.damages import DamagedArtifactError
 from trainables.task import Context, TrialTask
+from trainables.workers.heap import keep_freed_memory
 from trainables.workers.process_group import FailedPeerError, Rendezvous
 
 RUN_TASK = "trainables.run_task:run_task"
@@ -41,6 +42,8 @@ class Worker:
         self._context = Context(
             rank_info.rank, rank_info.world, rank_info.local_rank, rank_info.device, rank_info.first_of_node
         )
+        if rank_info.device == "cpu":
+            keep_freed_memory()
         self._host = rank_info.host
         self._loop: Loop = resolve_name(loop)
         self._rendezvous = Rendezvous() if joins else None
