@@ -7,6 +7,7 @@ trial of which any file is missing, is another one or is marked as damaged is re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -108,7 +109,7 @@ def folders_of(plan: Plan, trial: PlannedTrial, result: TrialResult) -> list[str
     return [layout.trial_folder(plan.study, trial.id), *map(layout.stage_folder, result.stages), *evaluations]
 
 
-def facts_text(store: Store, folder: str, names: Sequence[str], *, before: float = float("inf")) -> str | None:
+def facts_text(store: Store, folder: str, names: Sequence[str], *, before: float = math.inf) -> str | None:
     """Write size and time of files of a folder; None if one of them is not there, or is too young.
 
     Args:
@@ -121,7 +122,7 @@ def facts_text(store: Store, folder: str, names: Sequence[str], *, before: float
         facts = store.facts_in(folder, names)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if any(each.modified >= before for each in facts):
+    if before < math.inf and any(each.modified >= before for each in facts):
         return None
     return " ".join(
         f"{name} {each.size} {'-'.join(map(str, each.content))}" for name, each in zip(names, facts, strict=True)

@@ -156,18 +156,14 @@ def read_ledger(
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure = records.read(layout.trial_failure(plan.study, trial.id), Failure, NO_FAILURE, files)
-        entry = _entry(plan, trial, nodes, result, scored, owner, failure)
-        if restores_weights and entry.state == "done" and lost_nodes(plan, trial, store, is_scored=False):
-            entry = replace(entry, state="half-done")
         is_attempted = layout.trial_task(plan.study, trial.id) in files
         aside = failures_before[layout.trial_attempts(plan.study, trial.id)]
-        silent_s = store.lease_silence_s(lease) if entry.state == "running" else 0.0
-        entries[trial.id] = replace(
-            entry,
-            is_attempted=is_attempted,
-            failures_before=aside,
-            silent_s=silent_s if silent_s > LEASE_SILENCE_S else 0.0,
-        )
+        entry = _entry(plan, trial, nodes, result, scored, owner, failure, is_attempted, aside)
+        if restores_weights and entry.state == "done" and lost_nodes(plan, trial, store, is_scored=False):
+            entry = replace(entry, state="half-done")
+        if entry.state == "running" and (silent_s := store.lease_silence_s(lease)) > LEASE_SILENCE_S:
+            entry = replace(entry, silent_s=silent_s)
+        entries[trial.id] = entry
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     unneeded = {node.id for node in plan.nodes.values() if node.kind != "stage" and finished.issuperset(node.trials)}
     open_trials = {
@@ -215,6 +211,8 @@ def _entry(
     scored: tuple[str, ...],
     owner: Owner | None,
     failure: Failure | None,
+    is_attempted: bool,
+    failures_before: int,
 ) -> TrialEntry:
     """Judge the state of a trial by what storage holds of it.
 
@@ -226,6 +224,8 @@ def _entry(
         scored: names of the plan's evaluation sets that have a result.
         owner: the run that has the trial.
         failure: what the trial left when it failed.
+        is_attempted: whether a run has started it.
+        failures_before: failed attempts that were followed by another one.
     """
     is_same = result is not None and _has_plan_keys(plan, trial, result)
     is_scored = all(required.name in scored for required in plan.required_sets)
@@ -248,6 +248,8 @@ def _entry(
         owner=owner if is_running else None,
         scored=scored,
         waits_for=None if is_running else next((node for node in trial.path if node in nodes.produced), None),
+        is_attempted=is_attempted,
+        failures_before=failures_before,
     )
 
 
