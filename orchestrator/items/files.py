@@ -26,8 +26,7 @@ from orchestrator.items.table import (
 )
 from search_spaces.errors import InputError, Problems
 from search_spaces.quantities import number_of
-from trainables.benchmarks.answers.records import object_of
-from trainables.benchmarks.files.json_words import what_is_wrong
+from trainables.benchmarks.files.json_words import object_of, what_is_wrong
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,34 @@ def test_spoiled_official_files_are_examples_or_refused_by_name_and_nothing_is_l
         protocol.summarise(rows)
     assert refused is None or any(word in refused for word in (str(folder), name))
     assert sorted(file for file in folder.rglob("*") if file.is_file()) == files
+
+
+FIRST_KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*")\s*:')
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+@tries("official files", few=15)
+@given(data=st.data())
+def test_a_key_that_is_there_twice_is_refused_wherever_it_is(
+    name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("twice")
+    WRITERS[name](folder)
+    benchmark = BENCHMARKS[name]
+    wanted = [file for file in sorted(folder.rglob("*.json*")) if FIRST_KEY.search(file.read_text())]
+    file = data.draw(st.sampled_from(wanted))
+    text = file.read_text()
+    found = data.draw(st.sampled_from(list(FIRST_KEY.finditer(text))))
+    file.write_text(f"{text[: found.start() + 1]}{found[1]}: 0, {text[found.start() + 1 :]}")
+    with pytest.raises(InputError, match=f"the key {re.escape(repr(json.loads(found[1])))} is there twice"):
+        benchmark.examples(find_files(name, benchmark.files, [folder]))
+
+
+def test_a_question_id_with_two_questions_is_refused(tmp_path: Path) -> None:
+    WRITERS["vqav2"](tmp_path)
+    file = next(file for file in tmp_path.rglob("*uestions*.json"))
+    value = json.loads(file.read_text())
+    value["questions"].append({**value["questions"][0], "question": "Another one?"})
+    file.write_text(json.dumps(value))
+    with pytest.raises(InputError, match="every question must have an id of its own, but 1 are those of two"):
+        BENCHMARKS["vqav2"].examples(find_files("vqav2", BENCHMARKS["vqav2"].files, [tmp_path]))

@@ -15,24 +15,10 @@ from search_spaces.errors import InputError
 from trainables.benchmarks.answers.fields import ANSWERS, NAMES
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.files.delimited import Delimited, split_answers
-from trainables.benchmarks.files.json_words import what_is_wrong, where_and_what
+from trainables.benchmarks.files.json_words import object_of, what_is_wrong, where_and_what
 from trainables.benchmarks.files.plain_pickle import load_plain
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 from trainables.benchmarks.files.table_files import is_workbook, read_sheet
-
-
-def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object of its keys and values; a hook for `json`.
-
-    Raises:
-        ValueError: if a key is there twice, which `json` passes over.
-    """
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
-    return value
-
 
 _JSON = json.JSONDecoder(object_pairs_hook=object_of)
 _WHITE_SPACE = " \t\n\r"

@@ -1,8 +1,9 @@
-"""Say what is wrong with a text that is no JSON, in words that name no part of Python."""
+"""Read JSON objects with each key once, and say what is wrong with other texts in words that name no part of Python."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 
 def what_is_wrong(error: ValueError | RecursionError) -> str:
@@ -19,3 +20,16 @@ def where_and_what(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     return what_is_wrong(error)
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its keys and values; a hook for `json`.
+
+    Raises:
+        ValueError: if a key is there twice, which `json` passes over.
+    """
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return value

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.files.json_words import what_is_wrong, where_and_what
+from trainables.benchmarks.files.json_words import object_of, what_is_wrong, where_and_what
 from trainables.benchmarks.files.plain_pickle import load_plain
 from trainables.benchmarks.files.plain_text import read_bytes, read_text
 
@@ -143,7 +143,7 @@ def _parsed(path: Path) -> Any:
 def _json_or_lines(text: str, path: Path) -> Any:
     """Parse one JSON value, or one per line (POPE's files of lines are called .json)."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=object_of)
     except (ValueError, RecursionError) as error:
         first = text.lstrip().partition("\n")[0]
         if _is_json(first):
@@ -153,7 +153,7 @@ def _json_or_lines(text: str, path: Path) -> Any:
 
 def _is_json(line: str) -> bool:
     try:
-        json.loads(line)
+        json.loads(line, object_pairs_hook=object_of)
     except (ValueError, RecursionError):
         return False
     return True
@@ -165,7 +165,7 @@ def read_json_lines(text: str, place: str) -> list[Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                values.append(json.loads(line))
+                values.append(json.loads(line, object_pairs_hook=object_of))
             except (ValueError, RecursionError) as error:
                 law = f"must be one JSON value per line, but {what_is_wrong(error)}"
                 raise InputError(law, place=f"{place}:{number}") from error

@@ -18,10 +18,7 @@ _PUBLISHED = "https://visualqa.org/download.html"
 
 
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:
-    questions = {
-        row.id("question_id"): row
-        for row in _rows(files.one("questions", lambda d: _holds(d, "questions")), "questions")
-    }
+    questions = _questions(files.one("questions", lambda d: _holds(d, "questions")))
     document = files.one("annotations", lambda d: _holds(d, "annotations"))
     subtype = str(document.value.get("data_subtype") or "val2014")
     examples, strange = [], []
@@ -41,6 +38,19 @@ def read(files: ReferenceFiles, split: str | None) -> list[Example]:
         )
     files.forget()
     return examples
+
+
+def _questions(document: Document) -> dict[str, Fields]:
+    """Read the questions by id. Raises InputError for an id with two questions."""
+    questions, repeated = dict[str, Fields](), dict[str, None]()
+    for row in _rows(document, "questions"):
+        number = row.id("question_id")
+        if questions.setdefault(number, row).plain("question") != row.plain("question"):
+            repeated[number] = None
+    if repeated:
+        law = f"every question must have an id of its own, but {len(repeated)} are those of two"
+        raise InputError(f"{law}: {', '.join(list(repeated)[:20])}", place=document.place)
+    return questions
 
 
 def _holds(document: Document, key: str) -> bool:

@@ -35,7 +35,7 @@ def test_utf_16_without_a_mark_is_seen_by_its_zero_bytes(tmp_path: Path, encodin
         (b"a\0b,c,d,e,f,g", "holds zero bytes"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
         (b"<!DOCTYPE html><html></html>", "is an HTML page"),
-        (gzip.compress(b"a" * 999, mtime=0)[:-9], "whole gzip file"),
+        (gzip.compress(b"a" * 999, mtime=0)[:-9], "complete gzip file"),
     ],
 )
 def test_what_is_no_text_is_told_apart(tmp_path: Path, data: bytes, message: str) -> None:
