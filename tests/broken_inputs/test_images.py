@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import re
 import shutil
+import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import PixelSpec, SourceSpec
 from tests.support.broken_inputs import tries
 from tests.support.drawn_images import Drawn, drawn_images
 from tests.support.tiny_specs import vision
@@ -76,6 +79,32 @@ def test_a_damaged_image_is_what_was_drawn_or_refused_in_plain_words(image: Draw
     assert re.match(r"(is|has|was) ", words)
     assert not _UNSPEAKABLE.search(words)
     assert _refusal(data, image) == words
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("rows", [0.25, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("is_black", [False, True])
+def test_a_png_that_ends_well_and_lacks_rows_is_cut_off_and_a_black_one_is_not(
+    rows: float, mode: str, is_black: bool
+) -> None:
+    grey = Image.fromarray(np.full((16, 24), 0 if is_black else 200, np.uint16 if mode == "I;16" else np.uint8))
+    written = io.BytesIO()
+    (grey if mode == "I;16" else grey.convert(mode)).save(written, "PNG")
+    data = written.getvalue()
+    header, body = data[: data.index(b"IDAT") - 4], re.search(rb"IDAT(.*)....\x00\x00\x00\x00IEND", data, re.DOTALL)
+    assert body is not None
+    pixels = zlib.decompress(body[1])
+    kept = pixels[: int(len(pixels) * rows)]
+    data = header + _chunk(b"IDAT", zlib.compress(kept)) + _chunk(b"IEND", b"")
+    if rows == 1:
+        check(data, PixelSpec())
+    else:
+        with pytest.raises(UnusableImageError, match="is cut off: its data end before the picture does"):
+            check(data, PixelSpec())
 
 
 def _refusal(data: bytes, image: Drawn) -> str | None:

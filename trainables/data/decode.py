@@ -15,11 +15,12 @@ from contextlib import nullcontext
 from threading import Lock
 from typing import Any
 
+import numpy as np
 from PIL import Image, PngImagePlugin, _imaging
 
 from search_spaces.spec import PixelSpec
 from trainables.data.file_kinds import RAW_PHOTOGRAPH, is_raw_photograph, kind_of
-from trainables.data.image_damage import damage_of
+from trainables.data.image_damage import damage_of, lacks_rows
 from trainables.model.rgb import Rgb, Treatment, to_rgb, upright_size
 
 Image.MAX_IMAGE_PIXELS = None
@@ -92,6 +93,8 @@ def check(data: bytes, pixels: PixelSpec) -> tuple[Treatment, ...]:
     with _opened(data, pixels) as picture:
         treatments = _rgb(data, picture, pixels, _CHECKED_SCALE).treatments
         damage = damage_of(data, picture.format)
+        if damage is None and picture.format == "PNG" and _ends_black(picture) and lacks_rows(data):
+            damage = "is cut off: its data end before the picture does"
         if damage is not None:
             raise UnusableImageError(damage)
         return (*treatments, "first of several frames") if _is_animated(picture) else treatments
@@ -178,7 +181,13 @@ def _broken(data: bytes, picture: Image.Image, error: Exception) -> str:
     damage = damage_of(data, picture.format)
     if damage is None and ("truncated" in str(error).lower() or isinstance(error, EOFError)):
         damage = "is cut off: its data end before the picture does"
-    return damage or f"is broken ({_ADDRESS.sub('the file', str(error)) or type(error).__name__})"
+    return damage or (f"is broken ({_ADDRESS.sub('the file', str(error))})" if str(error) else kind_of(data))
+
+
+def _ends_black(picture: Image.Image) -> bool:
+    """Tell whether all samples of the last row are 0, as those of rows are that a file does not hold."""
+    last = np.asarray(picture.crop((0, picture.height - 1, picture.width, picture.height)))
+    return not bool(last.any())
 
 
 def _is_animated(picture: Image.Image) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -80,3 +81,31 @@ def _jpeg_damage(data: bytes) -> str | None:
 
 def _is_zero_ended(data: bytes) -> bool:
     return data.endswith(_ZEROS)
+
+
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Colour type of a PNG -> samples of a pixel."""
+_COUNTED = 1 << 20
+
+
+def lacks_rows(data: bytes) -> bool:
+    """Tell whether a PNG holds fewer rows than its header says: its compressed data end well, and decoders leave black.
+
+    It reads all of the data once more, so that it is for pictures that end in black.
+    """
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
+    if interlaced:
+        return False
+    wanted = height * (1 + (width * depth * _CHANNELS[colour] + 7) // 8)
+    unpacking, held, at = zlib.decompressobj(), 0, len(_PNG_START)
+    while at + 12 <= len(data) and held < wanted and not unpacking.eof:
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        part = data[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+        while part and held < wanted:
+            try:
+                held += len(unpacking.decompress(part, _COUNTED))
+            except zlib.error:  # the decoder took it
+                return False
+            part = unpacking.unconsumed_tail
+        at += 12 + length
+    return bool(held < wanted)
