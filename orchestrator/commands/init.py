@@ -81,9 +81,13 @@ def _init_like(folder: Path, like: str, options: PlanOptions, as_json: bool) -> 
     from orchestrator.first_study.folder import README, expanded_copy, study_name, write_folder
     from orchestrator.first_study.readme import readme_text
     from orchestrator.planning.planned import expand
-    from search_spaces.study_files import load_study
+    from search_spaces.study_files import find_study, load_study
 
     name = study_name(folder, open_store(options.storage))
+    try:
+        find_study(like)
+    except InputError as error:
+        raise InputError(error.law.removeprefix("STUDY "), key="--like", way_out=error.way_out) from error
     original = expand(load_study(like), options, remembers=False)  # what is wrong is told with its own place
     files = copied(like, name)
     expansion = expanded_copy(files, options)

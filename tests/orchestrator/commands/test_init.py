@@ -171,6 +171,7 @@ def test_nothing_is_written_where_the_data_cannot_be_read(tmp_path: Path) -> Non
         ((), "must be given, but --train and --test are missing"),
         (("--train", "a.json"), "must be given, but --test is missing"),
         (("--like", "quickstart", "--train", "a.json"), "must be given without --train"),
+        (("--like", "quickstrat"), "--like: must be a file, or one of"),
         (("--train", "a.csv", "--test", "b.jsonl"), "must be a file that ends on one of"),
         (("--like", "quickstrat"), "quickstart"),
     ],
