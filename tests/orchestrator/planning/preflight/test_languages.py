@@ -52,7 +52,7 @@ def test_all_missing_models_of_a_study_are_named_together_and_each_once(
     said = str(caught.value)
     assert said.count("the weights of 'hub:org/missing@main' were found nowhere") == 1
     assert said.count("the weights 'path:gone' must be at") == 1
-    assert said.count("that of 'path:half' lacks a tokenizer") == 1
+    assert said.count("'path:half' lacks a tokenizer") == 1
     assert said.count("the tokenizer of hub:tiny/llama@main has none") == 1
     assert len(said.split("\n\n")) == 4
     assert not (tmp_path / "storage/studies").exists()
