@@ -17,6 +17,7 @@ MEASUREMENTS = (
     "measurements.checkpoints",
     "measurements.start",
     "measurements.groups",
+    "measurements.trial_peers",
     "measurements.exactness",
     "measurements.outage",
     "measurements.scoring",

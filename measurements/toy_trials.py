@@ -21,7 +21,7 @@ from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
 from search_spaces.worker_contract import LauncherName
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 
 STUDY = "quickstart"
 
@@ -39,6 +39,22 @@ class ToyRun:
     first_work: dict[str, float]
     """When each had done its first unit of work."""
     ends: dict[str, float]
+
+
+def plan_toy_trials(
+    store: Store, data: Path, changes: Sequence[str] = (), machine: Machine | None = None
+) -> tuple[Plan, dict[str, str]]:
+    """Plan the quickstart at toy size, its inputs read onto a storage; return the digests of its inputs, too.
+
+    Args:
+        store: the storage.
+        data: the data folder.
+        changes: to the study, as `--set` takes them.
+        machine: that the toy form fits; None for one that has all that the study asks for.
+    """
+    expansion = expand_study(load_study(STUDY, list(changes)), toy=True, toy_machine=machine)
+    known = preflight(expansion.specs(), expansion.evaluation_sets, store, data, lambda text: None)
+    return plan_expansion(expansion, digests=known.digests, counts=known.counts), known.digests
 
 
 def run_toy_trials(
@@ -60,9 +76,7 @@ def run_toy_trials(
         launcher: of the workers.
     """
     store = LocalStore(storage)
-    expansion = expand_study(load_study(STUDY, list(changes)), toy=True, toy_machine=machine)
-    known = preflight(expansion.specs(), expansion.evaluation_sets, store, storage, lambda text: None)
-    plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
+    plan, digests = plan_toy_trials(store, storage, changes, machine)
     trials = {trial.id: trial for trial in plan.trials}
     ledger = read_ledger(plan, store)
     events: list[TrialEvent] = []
@@ -72,7 +86,7 @@ def run_toy_trials(
             remaining_work(plan, ledger, estimated_seconds(plan, ledger, store))[:most],
             plan.nodes,
             (),
-            lambda trial: make_task(plan, trials[trial], known.digests, storage, storage),
+            lambda trial: make_task(plan, trials[trial], digests, storage, storage),
             store,
             RunSettings(plan.study, launcher),
             events.append,

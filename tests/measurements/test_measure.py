@@ -49,6 +49,8 @@ LONG: Mapping[str, Sequence[str]] = {
     "start": ("--repeats", "1"),
     "throughput": ("--turns", "1"),
     "tracking_calls": (),
+    "tracking_server": ("--trials", "2"),
+    "trial_peers": ("--trials", "2"),
 }
 """The same, of those that take longer: they train, write images or integrate."""
 
