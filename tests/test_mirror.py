@@ -15,6 +15,7 @@ WHOLES = {
     "tests/docs/test_makefile.py": "Makefile",
     "tests/docs/test_own_data.py": "docs/own-data.md",
     "tests/docs/test_pasted_commands.py": "all documents and outputs",
+    "tests/docs/test_run_commands.py": "all documents and outputs",
     "tests/orchestrator/commands/test_damaged_storage.py": "all commands about a study",
     "tests/search_spaces/prismatic/test_studies.py": "YAML and CSV files",
     "tests/test_ci_skips.py": "tests/conftest.py",
