@@ -291,7 +291,7 @@ def train_and_score(
         def task_of(trial: str) -> TrialTask:
             return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
 
-        pieces = durations(narrowed, ledger, store)
+        pieces = durations(shown, ledger, store)  # what is done tells how long the rest takes
         work = remaining_work(narrowed, ledger, {node: piece.seconds for node, piece in pieces.items()})
         most = settings.max_concurrent
         run.forecast(forecast_run(work, pieces, ledger.done_nodes, nodes, options.may_come, most))
