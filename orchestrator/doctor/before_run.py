@@ -42,7 +42,7 @@ def refuse_without_compiler(plan: Plan) -> None:
         return
     missing = missing_compile_tools(uses_gpus=any(request.gpus_per_worker for request in requests))
     if missing:
-        law = f"resources.compile needs {' and '.join(missing)}, which this machine lacks"
+        law = f"compile needs {' and '.join(missing)}, which this machine lacks"
         raise InputError(law, key="resources.compile", way_out=TOOLS_WAY_OUT)
 
 

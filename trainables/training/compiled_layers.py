@@ -36,7 +36,7 @@ def compiling(is_wanted: bool, device: Device) -> Iterator[None]:
     missing = missing_compile_tools(uses_gpus=device == "cuda")
     if missing:
         raise InputError(
-            f"resources.compile needs {' and '.join(missing)}, which this worker's machine lacks",
+            f"compile needs {' and '.join(missing)}, which this worker's machine lacks",
             key="resources.compile",
             way_out=TOOLS_WAY_OUT,
         )
@@ -57,14 +57,13 @@ def compile_layers(language: nn.Module) -> None:
     layers = [module for module in language.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
         raise InputError(
-            f"resources.compile needs a language model whose layers transformers marks, but {type(language).__name__}"
-            " has none",
+            f"compile needs a language model whose layers transformers marks, but {type(language).__name__} has none",
             key="resources.compile",
             way_out="Leave `compile` out.",
         )
     if any(isinstance(module, RecordDropout) and module.p for module in language.modules()):
         raise InputError(
-            f"resources.compile needs layers without dropout, but {type(language).__name__} has some",
+            f"compile needs layers without dropout, but {type(language).__name__} has some",
             key="resources.compile",
             way_out="Leave `compile` out.",
         )

@@ -71,7 +71,7 @@ def test_without_a_compiler_a_stage_says_what_is_missing_and_nothing_is_trained(
 ) -> None:
     task = make_task(tmp_path, compile=True)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(InputError, match=r"resources\.compile needs a C\+\+ compiler \(no-such-compiler\)"):
+    with pytest.raises(InputError, match=r"resources\.compile: compile needs a C\+\+ compiler \(no-such-compiler\)"):
         run(task)
 
 
