@@ -167,19 +167,19 @@ def _torch_trainer(storage: Path, files: Sequence[Path]) -> None:
         )
         trainer.fit()
 
-    _fit(trial, storage, files, reuse=False, cpus=0)
+    _fit(trial, storage, files, reuse=False, cpus=2 * SLOTS)  # each trial has a worker beside its own process
 
 
 def _fit(
-    trial: Callable[[dict[str, Any]], None], storage: Path, files: Sequence[Path], *, reuse: bool, cpus: int = 1
+    trial: Callable[[dict[str, Any]], None], storage: Path, files: Sequence[Path], *, reuse: bool, cpus: int = SLOTS
 ) -> None:
     """Let Tune run a function for each task file."""
     import ray
     from ray import tune
 
-    ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False)
     tuner = tune.Tuner(
-        tune.with_resources(trial, {"cpu": cpus}),
+        tune.with_resources(trial, {"cpu": 1}),
         param_space={"task": tune.grid_search([str(file) for file in files])},
         tune_config=tune.TuneConfig(reuse_actors=reuse, max_concurrent_trials=SLOTS),
         run_config=tune.RunConfig(storage_path=str(storage / "tune"), verbose=0),

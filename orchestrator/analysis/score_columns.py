@@ -18,13 +18,13 @@ _COSTS = re.compile(
     r"#|no\.?|idx|index|rank|#?\s*(?:params?|parameters|tokens|data|samples|images)|(?:model|image|data|batch)[\s_-]*size"
     r"|size|(?:.*[\s_-])?(?:hours|days|minutes|seconds|cost|price|energy|emissions)|(?:train(?:ing)?|inference|eval)[\s_-]*(?:time|cost)"
     r"|batch|checkpoint|ckpt|iterations?|iters?|(?:vis(?:ual)?\.?|vision|train(?:ing)?|image)[\s_-]*(?:tokens|data|samples)|[gmt]?flops|macs|latency|time|speed"
-    r"|n|(?:.*[\s_-])?(?:\u00b1|\+/?-|std\.?[\s_-]*(?:dev|err(?:or)?)\.?|ci(?:[\s_-]*\d+)?|variance|var)|(?:.*[\s_-])?(?:std|stdev|stderr|sem)|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
+    r"|n|(?:.*[\s._:/-])?(?:\u00b1|\+/?-|std\.?[\s_-]*(?:dev|err(?:or)?)\.?|ci(?:[\s_-]*\d+)?|variance|var)|(?:.*[\s._:/-])?(?:std|stdev|stderr|sem)|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
     re.IGNORECASE,
 )
 """Names of columns that are no scores, without their unit in brackets."""
 _BESIDE_A_SCORE = re.compile(
     r"[\s._:/-]*[(\[]?(?:n|num|count|total|size|samples|questions|correct|lo|hi|low|high|lower|upper|min|max|error|err|se|p"
-    r"|ci[\s_-]*(?:lo|hi|low|high|lower|upper)?|(?:lower|upper)[\s_-]*(?:bound|ci)?|unparsable|unparsed|invalid|failed|refusals?"
+    r"|ci[\s_-]*\d*[\s_-]*(?:lo|hi|low|high|lower|upper)?|(?:lower|upper)[\s_-]*(?:bound|ci)?|unparsable|unparsed|invalid|failed|refusals?"
     r"|yes[\s_-]*(?:ratio|rate|share)?|delta|diff|rank|prior|chance|majority)[)\]]?",
     re.IGNORECASE,
 )

@@ -107,7 +107,7 @@ def test_every_form_has_the_points_of_the_plain_one(
     assert points(read(tmp_path, comment + joined(cells_of(table, shown), separator), encoding)) == expected(table)
 
 
-BESIDE = ("_n", " (hi)", "_lo", " unparsable", " yes ratio", "_stderr", " +-", "-rank", ".ci95")
+BESIDE = ("_n", " (hi)", "_lo", " unparsable", " yes ratio", "_stderr", ".std", " +-", "-rank", ".ci95", "_ci_95_hi")
 """What follows a benchmark's name in the name of a number that goes with its score."""
 
 
