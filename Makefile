@@ -3,8 +3,10 @@
 #   make test         installs if needed and runs the tests
 # TORCH=cpu installs PyTorch's build for CPUs alone: a smaller download, and no GPU can be used. It has not been seen to
 # the end: the index of these builds was out of reach.
+# PINNED=1 installs the versions of constraints.txt, with which all checks have passed, and not the newest allowed ones.
 PYTHON ?= python3
 TORCH ?=
+PINNED ?=
 ifeq ($(TORCH),cpu)
 SIZE := about 3 GB, without support for GPUs
 SEEN := not seen to the end: the index of PyTorch for CPUs was out of reach
@@ -21,7 +23,7 @@ REFUSE_GPU_BUILD := import importlib.util, runpy, sys; \
 	[folder] = importlib.util.find_spec("torch").submodule_search_locations; \
 	sys.exit(runpy.run_path(folder + "/version.py")["cuda"] and "TORCH=cpu: pip took a build for GPUs from another index of its \
 configuration; run make clean, then this again without that index (pip config list), or without TORCH=cpu")
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PINNED),--constraint constraints.txt)
 BIN := .venv/bin
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs \

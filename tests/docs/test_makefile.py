@@ -6,9 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.command_line import ROOT
 
@@ -85,3 +88,27 @@ def test_every_variable_of_the_makefile_is_used() -> None:
     assert len(defined) > 5
     unused = [name for name in defined if f"$({name})" not in text and f"({name})" not in text]
     assert [name for name in unused if name != "OMP_NUM_THREADS"] == []
+
+
+def test_pinned_versions_are_installed_where_they_are_asked_for(tmp_path: Path) -> None:
+    for pinned in ("", "1"):
+        shown = _make(tmp_path, "--dry-run", "--always-make", "install", f"PINNED={pinned}").stdout
+        lines = [line for line in shown.splitlines() if "pip install" in line]
+        assert lines
+        assert all(("--constraint constraints.txt" in line) == bool(pinned) for line in lines)
+
+
+def test_every_requirement_has_a_pinned_version_that_it_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (each for group in project["optional-dependencies"].values() for each in group)
+    asked = [Requirement(each) for each in (*project["dependencies"], *extras)]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    versions = {canonicalize_name(name): version for name, version in pinned.items()}
+    own = project["name"]
+    refused = [
+        str(each)
+        for each in asked
+        if each.name != own and not each.specifier.contains(versions.get(canonicalize_name(each.name), "0.dev0"))
+    ]
+    assert refused == []
