@@ -166,6 +166,8 @@ def _form(step: ShownCommand) -> Callable[[str], str]:
     """Choose what is compared of a line: models that other processors trained have other scores and answers."""
     if step.command.startswith("ablate answers"):
         return without_answers
+    if step.command.startswith("ablate plan"):  # what was read for the quickstart, whole or small, is not read again
+        return lambda line: without_numbers(line) if line.startswith("inputs ") else line.rstrip()
     return without_numbers if step.command.startswith("ablate run") else str.rstrip
 
 
