@@ -50,6 +50,7 @@ MAKE_TARGETS = {
     "lint": ".ci/run",
     "test": ".ci/run",
     "quickstart": ".ci/run",
+    "clean": "tests/docs/test_makefile.py",
     "docs": "tests/docs/test_site_hooks.py",
     "first-hour": FIRST_HOUR,
     "measure": "tests/measurements/test_measure.py",
