@@ -86,7 +86,7 @@ def _cost(way: str, trials: int) -> tuple[float, float]:
         began = time.perf_counter()
         command = [sys.executable, "-m", "measurements.trial_peers", "--way", way, "--storage", folder]
         with (storage / "log").open("wb") as log:
-            process = subprocess.Popen([*command, "--trials", str(trials)], stdout=log, stderr=log)
+            process = subprocess.Popen(command, stdout=log, stderr=log)
             cpu_s = _watch(process)
         if process.returncode != 0:
             raise SystemExit(f"{way} has failed:\n{(storage / 'log').read_text(errors='replace')[-3000:]}")

@@ -21,6 +21,7 @@ from orchestrator.running.tasks import remaining_work, requests_by_arm
 from orchestrator.running.work import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
+from trainables.storage.records import Expected
 from trainables.storage.store import Store
 
 SIGMA: Mapping[Source, float] = {"measured": 0.1, "estimated": 0.3, "assumed": 0.3}
@@ -34,19 +35,6 @@ DRAWS = 3
 """Simulations of which the mean is given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A number that is expected, and between which two it may lie."""
-
-    expected: float
-    low: float
-    high: float
-
-    def as_json(self) -> dict[str, float]:
-        """Make the fields of the interval."""
-        return {"expected": self.expected, "low": self.low, "high": self.high}
-
-
 @dataclass(frozen=True)
 class Forecast:
     """What the rest of a study takes on a cluster."""
@@ -58,13 +46,13 @@ class Forecast:
     """Of them, each counted once."""
     stages_unshared: int
     """As many as there were if no trial shared any."""
-    device_hours: Interval
+    device_hours: Expected
     """GPU-hours, or CPU-hours on a cluster without GPUs."""
     on_gpus: bool
-    wall_hours: Interval
+    wall_hours: Expected
     idle_share: float
     """Share of the device-hours, from the first trial to the end of the last, in which nothing is done."""
-    money: Mapping[str, Interval]
+    money: Mapping[str, Expected]
     """By currency, of all nodes of the profile for the whole time; empty where some price is not known."""
     sources: Mapping[Source, float]
     """Share of the device-hours that rests on each kind of number."""
@@ -110,7 +98,7 @@ def forecast(plan: Plan, ledger: Ledger, store: Store, profile: Profile, assumed
         )
         for bound in ("seconds", "low", "high")
     }
-    hours = Interval(*(_hours(runs[bound]) for bound in ("seconds", "low", "high")))
+    hours = Expected(*(_hours(runs[bound]) for bound in ("seconds", "low", "high")))
     device_hours = {bound: mean(run.useful_device_s for run in each) / 3600 for bound, each in runs.items()}
     stages = {node for item in work for node in item.path if fitting.nodes[node].kind == "stage" and node not in done}
     return Forecast(
@@ -118,7 +106,7 @@ def forecast(plan: Plan, ledger: Ledger, store: Store, profile: Profile, assumed
         trials=len(work),
         stages=len(stages),
         stages_unshared=sum(node in stages for item in work for node in item.path),
-        device_hours=Interval(device_hours["seconds"], device_hours["low"], device_hours["high"]),
+        device_hours=Expected(device_hours["seconds"], device_hours["low"], device_hours["high"]),
         on_gpus=any(node.gpus for node in nodes),
         wall_hours=hours,
         idle_share=mean(run.idle_share for run in runs["seconds"]),
@@ -162,7 +150,7 @@ def _hours(runs: Sequence[SimulatedRun]) -> float:
     return mean(run.makespan_s for run in runs) / 3600
 
 
-def _money(profile: Profile, hours: Interval) -> dict[str, Interval]:
+def _money(profile: Profile, hours: Expected) -> dict[str, Expected]:
     """Compute what all nodes of a profile cost for so long, by currency; empty where a price is not known."""
     prices = [(kind.price, kind.max) for kind in profile.nodes]
     prices += [(profile.head.price, 1)] if profile.head is not None else []
@@ -172,7 +160,7 @@ def _money(profile: Profile, hours: Interval) -> dict[str, Interval]:
             return {}
         per_hour[price.currency] += price.per_hour * count
     return {
-        currency: Interval(amount * hours.expected, amount * hours.low, amount * hours.high)
+        currency: Expected(amount * hours.expected, amount * hours.low, amount * hours.high)
         for currency, amount in per_hour.items()
     }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from orchestrator.planning.forecast import Forecast, Interval
+from orchestrator.planning.forecast import Forecast
 from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
+from trainables.storage.records import Expected
 
 _WIDTH = 80
 
@@ -40,7 +41,7 @@ def _lines(shown: Forecast) -> Iterator[str]:
         yield f"  never fits: {arm} {reason}"
 
 
-def _between(interval: Interval) -> str:
+def _between(interval: Expected) -> str:
     return f"{_short(interval.expected)} (between {_short(interval.low)} and {_short(interval.high)})"
 
 

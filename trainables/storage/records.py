@@ -275,6 +275,10 @@ class Expected:
     low: float
     high: float
 
+    def as_json(self) -> dict[str, float]:
+        """Make the fields."""
+        return {"expected": self.expected, "low": self.low, "high": self.high}
+
 
 @dataclass(frozen=True)
 class RunForecast:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.planning.forecast import Forecast, Interval
+from orchestrator.planning.forecast import Forecast
 from orchestrator.terminal.forecast import forecast_lines
+from trainables.storage.records import Expected
 
 SHOWN = Forecast(
     profile="mine",
     trials=3,
     stages=4,
     stages_unshared=6,
-    device_hours=Interval(1830.4, 913.0, 3710.0),
+    device_hours=Expected(1830.4, 913.0, 3710.0),
     on_gpus=True,
-    wall_hours=Interval(58.2, 29.0, 118.0),
+    wall_hours=Expected(58.2, 29.0, 118.0),
     idle_share=0.021,
-    money={"EUR": Interval(4656.0, 2320.0, 9440.0)},
+    money={"EUR": Expected(4656.0, 2320.0, 9440.0)},
     sources={"measured": 0.75, "assumed": 0.25},
     unfit={"wide": "asks for 99 GPUs"},
 )
