@@ -1,10 +1,11 @@
 """One thread per process, no accelerator, no telemetry: set before any library is imported. In CI a skipped browser
-test fails. An empty storage for tests of any folder. How many generated inputs were tried stands at the end."""
+test fails, and so does one that leaves a variable behind that commands read. An empty storage for tests of any folder.
+How many generated inputs were tried stands at the end."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TRIED:
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(TRIED.items()))
         terminalreporter.write_line(f"broken inputs: {sum(TRIED.values())} tried ({counts})")
+
+
+READ_BY_COMMANDS = (
+    "ABLATE_DATA",
+    "ABLATE_STORAGE",
+    "CUDA_VISIBLE_DEVICES",
+    "MLFLOW_TRACKING_URI",
+    "PYTHONPATH",
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _variables_that_commands_read() -> Iterator[None]:
+    """Fail where a file of tests has changed what commands in its process read of the environment."""
+    before = {name: os.environ.get(name) for name in READ_BY_COMMANDS}
+    yield
+    assert {name: os.environ.get(name) for name in READ_BY_COMMANDS} == before
 
 
 @pytest.fixture

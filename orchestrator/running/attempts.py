@@ -92,6 +92,8 @@ class _Latest:
     task: TrialTask
     done: set[str] = field(default_factory=set)
     """Nodes of its path that it has reported as done."""
+    earlier: TrialResult | None = None
+    """The trial's result when the attempt began, of other benchmarks or of scores that were damaged say."""
     node_id: str | None = None
     host: str | None = None
 
@@ -137,7 +139,7 @@ class Attempts:
         task = with_smaller_batches(self._tasks(trial), self._store)
         task = task.model_copy(update={"attempt": next_number(self._store, self._study, trial), "leased": leased})
         write(self._store, layout.trial_task(self._study, trial), task)
-        self._latest[trial] = _Latest(task)
+        self._latest[trial] = _Latest(task, earlier=self.result(trial))
         self._states[trial] = "running"
         self._announce(trial, Dispatched())
 
@@ -166,8 +168,17 @@ class Attempts:
         """Read the trial's result, whole; None if there is none. A damaged one is none, and a warning names it."""
         return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult)
 
+    def new_result(self, trial: str) -> TrialResult | None:
+        """Read the result that the latest attempt has left; None if it has left none, or storage cannot be read."""
+        try:
+            result = self.result(trial)
+        except OSError as error:
+            logger.warning("%s: whether it has a result cannot be told: %s", trial, error)
+            return None
+        return None if result == self._latest[trial].earlier else result
+
     def done(self, trial: str) -> None:
-        """Mark a trial as done: its process reported so, and its result is on storage."""
+        """Mark a trial as done: its result is on storage."""
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 

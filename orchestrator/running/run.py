@@ -29,7 +29,7 @@ from orchestrator.state.failures import signature
 from search_spaces.error_text import first_line
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Started, TrialDone, UnitDone
-from trainables.storage.records import Failure
+from trainables.storage.records import Failure, TrialResult
 from trainables.workers.tune_result import TuneResult
 
 REFUSALS = 5
@@ -191,8 +191,11 @@ class Run:
             self._heard_at.pop(trial, None)
             self._policy.done(self._attempts.node_of(trial))
             self._dispatcher.ended(trial, group_kept=self._keeps_groups)
-            self._spending.done(trial, outcome.cost.gpu_seconds)
-            self._attempts.done(trial)
+            self._done(trial, outcome)
+
+    def _done(self, trial: str, outcome: TrialResult) -> None:
+        self._spending.done(trial, outcome.cost.gpu_seconds)
+        self._attempts.done(trial)
 
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
@@ -273,12 +276,17 @@ class Run:
             self._tell(stopped.sentence(self._equal_failures.described(stopped)))
 
     def interrupted(self, error: InterruptedRunError) -> None:
-        """Release what this run held, after a signal: no process works on it any more, so others may take it."""
+        """Release what this run held, after a signal: no process works on it any more, so others may take it.
+
+        A trial that has left its result since, and was not heard of again, is done; all others were killed.
+        """
         self._dispatcher.close()
         for trial in self._attempts.running:
-            self._attempts.failed(
-                trial, self._attempts.record(trial, "killed", f"the run was stopped by {error}"), GivenUp()
-            )
+            if (outcome := self._attempts.new_result(trial)) is not None:
+                self._done(trial, outcome)
+            else:
+                failure = self._attempts.record(trial, "killed", f"the run was stopped by {error}")
+                self._attempts.failed(trial, failure, GivenUp())
 
     def has_lost_lease(self, trial: str) -> bool:
         """Return whether another run has taken over what this trial produces, so that it must stop."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models.utils import get_external_mlflow_model_spec
 
@@ -78,9 +77,9 @@ def register_best(runs: StudyRuns, name: str, trial: str) -> str:
     known = client.search_model_versions(f"name = {quoted(name)}")
     version = next((each for each in known if each.run_id == run.info.run_id), None)
     if version is None:
-        mlflow.set_tracking_uri(uri)  # where MLflow looks for the model, whatever the client says
+        # Where the model is, not `models:/ID`: MLflow would look for that where this process tracks, not this client.
         version = client.create_model_version(
-            name, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id
+            name, source=str(model.artifact_location), run_id=run.info.run_id, model_id=model.model_id
         )
     client.set_registered_model_alias(name, BEST, version.version)
     return str(version.version)

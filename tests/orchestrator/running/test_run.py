@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from orchestrator.running.retry_policy import (
 )
 from orchestrator.running.run import REFUSALS, Run
 from orchestrator.running.schedule import FINISHED
-from orchestrator.running.signals import ReceivedSignals
+from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
 from orchestrator.running.spending import Spending
 from orchestrator.running.storage_pause import StoragePause
 from orchestrator.running.trial_events import AttemptFailed, TrialEvent
@@ -252,3 +253,18 @@ def test_next_hands_nothing_out_that_would_pass_the_limit_of_gpu_seconds_and_end
     watched.finish("a", "s1", gpu_seconds=0.6)
     assert watched.run.next() is FINISHED
     assert watched.run.budget_spent
+
+
+def test_interrupted_counts_a_trial_as_done_that_has_left_its_result_and_no_other(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, {"a": ["s1"], "b": ["s2"], "c": ["s3"]})
+    write(watched.store, layout.trial_result(STUDY, "b"), trial_result("b"))  # by an earlier run, of other benchmarks
+    assert {watched.run.next(), watched.run.next()} == {"a", "b"}
+    for trial, node in (("a", "n1"), ("b", "n2")):
+        watched.report(trial, Started(fresh_group=True), node)
+    write(watched.store, layout.trial_result(STUDY, "a"), trial_result("a", cost=Cost(3.0, 3.0, 3.0)))
+    watched.run.interrupted(InterruptedRunError(signal.SIGTERM))
+    outcomes = watched.attempts.outcomes(signal.SIGTERM)
+    assert (outcomes.done, outcomes.killed, outcomes.not_started) == (("a",), ("b",), ("c",))
+    assert not watched.store.exists(layout.trial_failure(STUDY, "a"))
+    assert [event.event for event in watched.events if event.trial == "a"][-1] == TrialDone()
+    assert lease_files(watched.root) == []

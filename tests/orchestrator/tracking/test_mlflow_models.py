@@ -39,6 +39,9 @@ def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: Mlf
     assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
     version = client.get_model_version_by_alias("small-vlm", "best")
     assert version.run_id == trial_run(client, "r32-s8").info.run_id
+    experiment = client.get_experiment_by_name("small").experiment_id
+    (model,) = client.search_logged_models([experiment], f"source_run_id = '{version.run_id}'")
+    assert client.get_model_version_download_uri("small-vlm", version.version) == model.artifact_location
 
 
 def test_a_trial_whose_run_two_drivers_have_opened_has_one_model(storage: Path, client: MlflowClient) -> None:
