@@ -206,7 +206,9 @@ class StageWork:
     gpu_seconds: float
     """Of those with a result, together."""
     planned_gpu_seconds: float | None
-    """What the plan had estimated for those with a result, if they were stages on GPUs; else None."""
+    """What the plan estimates for those with a result, on the GPUs that trained them; None where no GPU did."""
+    planned_on: tuple[str, ...]
+    """Kinds of these GPUs, by their names in the catalogue; the plan's own where theirs is not known."""
     gpu_seconds_saved: float
     """What it would have cost on top if every trial had done it for itself."""
 

@@ -9,7 +9,6 @@ from orchestrator.analysis.collapse import find_collapses
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
-from orchestrator.planning.estimates import DEFAULT_GPU
 from orchestrator.reporting.provenance import Condition
 from orchestrator.reporting.report_model import (
     FEWEST_QUESTIONS,
@@ -325,9 +324,10 @@ def planned_line(report: Report) -> str | None:
     if not planned:
         return None
     actual = sum(work.gpu_seconds for work in compared)
+    kinds = sorted({kind for work in compared for kind in work.planned_on})
     return (
         f"The stages that are done took {device_time(actual, 'GPU')}, {actual / planned:.2f} times the "
-        f"{device_time(planned, 'GPU')} that the plan estimates for {DEFAULT_GPU}."
+        f"{device_time(planned, 'GPU')} that the plan estimates for {listed(kinds)}."
     )
 
 

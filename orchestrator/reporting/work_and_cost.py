@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from orchestrator.planning.estimates import Assumptions, estimates
+from orchestrator.planning.estimates import Assumptions, Estimate, estimates
 from orchestrator.reporting.report_model import ArmCost, ComparedRun, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.runs import compared_runs
 from orchestrator.state.stored_nodes import node_result
 from orchestrator.state.used_devices import devices_by_trial
+from search_spaces.catalogue.load import shipped
 from search_spaces.plan import Arm, Node, Plan
 from search_spaces.quantities import Device
-from trainables.storage.records import Cost, EvaluationResult
+from trainables.storage.records import Cost, EvaluationResult, StageResult
 from trainables.storage.store import Store
 
 
@@ -107,7 +108,7 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
                 group_of[node.id] = group
                 groups[group].append(node)
             previous = group_of[node.id]
-    planned = _planned_gpu_seconds(plan)
+    planned = _planned_work(plan, ledger, store)
     work: list[StageWork] = []
     scorings = _scorings(ledger)
 
@@ -138,15 +139,36 @@ def _scorings(ledger: Ledger) -> dict[str, list[EvaluationResult]]:
     return scorings
 
 
-def _planned_gpu_seconds(plan: Plan) -> dict[str, float]:
-    """Estimate the GPU-seconds of the stages on GPUs, by node id; on CPUs there would be nothing but a guess."""
-    if not any(arm.resources.gpus_per_worker for arm in plan.arms):
+class _Planned(NamedTuple):
+    """Estimate of a stage that a GPU has trained."""
+
+    gpu_seconds: float
+    gpu: str
+    """Kind of the GPU, by its name in the catalogue."""
+
+
+def _planned_work(plan: Plan, ledger: Ledger, store: Store) -> dict[str, _Planned]:
+    """Estimate the stages that are done on the kinds of GPUs that trained them, by node id.
+
+    On CPUs there would be nothing but a guess. Where the catalogue does not know the GPU, the plan's is taken.
+    """
+    if not any(request.gpus_per_worker for arm in plan.arms for request in arm.requests):
         return {}
-    return {
-        name: estimate.gpu_hours * 3600
-        for name, estimate in estimates(plan, Assumptions()).items()
-        if estimate is not None and estimate.gpu_hours is not None
-    }
+    on_kinds: dict[str | None, dict[str, Estimate | None]] = {}
+    planned: dict[str, _Planned] = {}
+    for node in plan.nodes.values():
+        result = node_result(node, store) if node.kind == "stage" and node.id in ledger.done_nodes else None
+        device = result.provenance.get("device", "") if isinstance(result, StageResult) else "cpu"
+        if device == "cpu":
+            continue
+        kind = shipped().gpu_named(device)
+        assumed = Assumptions() if kind is None else Assumptions(kind, is_for_all=True)
+        if kind not in on_kinds:
+            on_kinds[kind] = estimates(plan, assumed)
+        estimate = on_kinds[kind][node.id]
+        if estimate is not None and estimate.gpu_hours is not None:
+            planned[node.id] = _Planned(estimate.gpu_hours * 3600, assumed.on(estimate.resources).gpu)
+    return planned
 
 
 def _work(
@@ -154,11 +176,11 @@ def _work(
     depth: int,
     users: Mapping[str, Sequence[str]],
     scorings: Mapping[str, Sequence[EvaluationResult]],
-    planned: Mapping[str, float],
+    planned: Mapping[str, _Planned],
     ledger: Ledger,
     store: Store,
 ) -> StageWork:
-    expected = [planned[node.id] for node in nodes if node.id in planned and node.id in ledger.done_nodes]
+    expected = [planned[node.id] for node in nodes if node.id in planned]
     seconds = {node.id: _gpu_seconds(node, scorings, store) for node in nodes}
     steps = {node.steps for node in nodes}
     return StageWork(
@@ -170,7 +192,8 @@ def _work(
         done=sum(node.id in ledger.done_nodes for node in nodes),
         steps=steps.pop() if len(steps) == 1 else None,
         gpu_seconds=sum(seconds.values()),
-        planned_gpu_seconds=sum(expected) if expected else None,
+        planned_gpu_seconds=sum(each.gpu_seconds for each in expected) if expected else None,
+        planned_on=tuple(sorted({each.gpu for each in expected})),
         gpu_seconds_saved=sum(seconds[node.id] * (len(users[node.id]) - 1) for node in nodes),
     )
 

@@ -61,6 +61,10 @@ class Catalogue:
             suites={**self.suites, **suites},
         )
 
+    def gpu_named(self, name: str) -> str | None:
+        """Look up the entry of a GPU by the driver's name for it; None if nothing is known of it."""
+        return next((gpu for gpu, entry in self.gpus.items() if any(part in name for part in entry.names)), None)
+
     def known_sizes(self) -> KnownSizes:
         """Collect the facts that sizes of models follow from; entries without a shape are left out."""
         encoders = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from search_spaces.outcomes import UnitDone
-from tests.support.tiny_specs import source
+from tests.support.tiny_specs import source, stage
 from tests.support.tiny_trials import make_task, run
 from trainables import features
 from trainables.run_trial import run_trial
@@ -53,6 +55,23 @@ def test_images_loaded_ahead_give_the_same_features_and_the_same_scores(tmp_path
             run(make_task(folder, cached=cached, cpus_per_worker=cpus))
         assert _features(folders[0]) == _features(folders[1])
         assert _examples(folders[0]) == _examples(folders[1]) != []
+
+
+def test_images_are_decoded_by_threads_ahead_of_the_one_that_encodes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For caches of features, and for the questions of an evaluation."""
+    threads, convert = set[str](), features.pixels
+
+    def pixels(picture: Any, vision: Any) -> Any:
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return convert(picture, vision)
+
+    monkeypatch.setattr(features, "pixels", pixels)
+    for cached in (True, False):
+        run(make_task(tmp_path / str(cached), stages=(stage(max_steps=1),), cached=cached, cpus_per_worker=3))
+        assert threads == {"data"}
+        threads.clear()
 
 
 def _examples(root: Path) -> list[bytes]:

@@ -137,7 +137,8 @@ def drops_padding(resources: ResourceSpec, attention: str, family: str) -> bool:
 
 def gpu_entry(name: str) -> GpuEntry | None:
     """Look up what is known of a device, by its driver's name for it; None if nothing is."""
-    return next((entry for entry in shipped().gpus.values() if any(part in name for part in entry.names)), None)
+    known = shipped().gpu_named(name)
+    return None if known is None else shipped().gpus[known]
 
 
 def peak_flops(name: str, precision: Precision) -> float | None:

@@ -36,23 +36,30 @@ def test_pareto_front_leaves_out_what_another_arm_beats(store: LocalStore) -> No
     assert [cost.arm for cost in report.costs if cost.is_pareto] == [best.arm]
 
 
-def test_stages_on_gpus_stand_beside_what_the_plan_estimates(store: LocalStore) -> None:
+@pytest.mark.parametrize(
+    ("device", "gpu"), [("NVIDIA A100-SXM4-80GB", "a100"), ("NVIDIA H200", "h200"), ("a GPU of next year", "h100")]
+)
+def test_stages_stand_beside_what_the_plan_estimates_for_the_gpus_that_trained_them(
+    device: str, gpu: str, store: LocalStore
+) -> None:
     overrides = ["seeds=[7]", "axes={}", "arms={}", "hypotheses=[]", "exclude=[]"]
     plan = plan_study(load_study("prismatic/design_space", overrides))
     (stage,) = (node for node in plan.nodes.values() if node.kind == "stage")
     keyed = replace(plan, nodes={**plan.nodes, stage.id: replace(stage, key=key_of(stage.id))})
     assert {one.planned_gpu_seconds for one in stage_tree(keyed, read_ledger(keyed, store), store)} == {None}
-    finish_stage(store, keyed.nodes[stage.id])
-    ledger = replace(read_ledger(keyed, store), done_nodes={stage.id})
-    work = stage_tree(keyed, ledger, store)
-    estimate = estimates(plan, Assumptions())[stage.id]
+    for trained_on in ("cpu", device):
+        finish_stage(store, keyed.nodes[stage.id], {"device": trained_on})
+        ledger = replace(read_ledger(keyed, store), done_nodes={stage.id})
+        work = stage_tree(keyed, ledger, store)
+        (done,) = (one for one in work if one.kind == "stage")
+        assert (done.planned_gpu_seconds is None) == (trained_on == "cpu")
+    estimate = estimates(plan, Assumptions(gpu))[stage.id]
     assert estimate is not None
     assert estimate.gpu_hours is not None
-    (done,) = (one for one in work if one.kind == "stage")
     assert done.planned_gpu_seconds == pytest.approx(estimate.gpu_hours * 3600)
     report = replace(finished(store), work=work)
     ratio = done.gpu_seconds / (estimate.gpu_hours * 3600)
-    said = f"{ratio:.2f} times the {estimate.gpu_hours:,.3g} GPU-hours that the plan estimates"
+    said = f"{ratio:.2f} times the {estimate.gpu_hours:,.3g} GPU-hours that the plan estimates for {gpu}."
     assert said in str(planned_line(report))
 
 

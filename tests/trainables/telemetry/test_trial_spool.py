@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from search_spaces.identity import source_name
 from search_spaces.resources import micro_batch
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
+from tests.support.gloo_pair import run_on_two
 from tests.support.tiny_specs import source, stage
 from tests.support.tiny_trials import is_step, make_task, run
+from trainables.peak_memory import PeakMemory
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool
@@ -65,6 +68,20 @@ def test_peak_memory_of_each_stage_is_told_beside_what_the_plan_expected(tmp_pat
     for name in ("align", "finetune"):
         assert metrics[f"memory/{name}/reserved_gb"] > 0
         assert metrics[f"memory/{name}/planned_gb"] == 3
+
+
+def _peaks_of_a_gpu() -> None:
+    """Have a rank tell what torch counts on a GPU: rank 1 takes more than rank 0."""
+    PeakMemory.read = lambda peak: (1 + int(os.environ["RANK"])) * 10**9  # type: ignore[method-assign]
+    PeakMemory.read_allocated = lambda peak: PeakMemory.read(peak) // 2  # type: ignore[method-assign, operator]
+
+
+def test_peak_memory_on_gpus_is_torchs_on_the_rank_with_the_most(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(), workers=2)
+    run_on_two([task], before=_peaks_of_a_gpu)
+    metrics = metrics_of(task)
+    assert metrics["cost/peak_memory_gb"] == metrics["memory/finetune/reserved_gb"] == 2.0
+    assert metrics["memory/finetune/allocated_gb"] == 1.0
 
 
 def test_restarts_are_counted_and_system_samples_do_not_count_as_steps(tmp_path: Path) -> None:

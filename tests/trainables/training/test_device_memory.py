@@ -19,6 +19,7 @@ from torch import Tensor
 from search_spaces.spec import Precision
 from tests.support.tiny_specs import SGD, stage
 from tests.support.tiny_trials import make_task, run
+from trainables import run_trial as trial_loop
 from trainables.evaluation import evaluate as evaluation
 from trainables.training import stage_engine
 from trainables.training.engine import Engine
@@ -79,6 +80,7 @@ def leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leftovers]:
     monkeypatch.setattr(evaluation, "load_trained", loaded)
     for module in (stage_engine, evaluation):
         monkeypatch.setattr(module, "build_modules", counted(module.build_modules))
+    monkeypatch.setattr(trial_loop, "build_vision", counted(trial_loop.build_vision))
     gc.disable()
     yield seen
     gc.enable()
@@ -96,6 +98,14 @@ def test_no_weight_master_or_state_outlives_its_stage_evaluation_or_trial(
     for trial in ("first", "second"):
         run(make_task(tmp_path / trial, stages=stages, cached=False, zero=zero))
     assert leftovers.alive == [0] * 6
+
+
+def test_features_are_computed_at_the_memory_of_an_empty_process_whatever_trial_was_before(
+    tmp_path: Path, leftovers: Leftovers
+) -> None:
+    for name in ("first", "second"):
+        run(make_task(tmp_path / name))
+    assert leftovers.alive == [0] * 8, "an encoder for each of two sources, a stage and an evaluation, twice"
 
 
 def test_nothing_outlives_a_stage_whose_checkpoints_are_copied_in_the_background(

@@ -18,6 +18,7 @@ from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
+from trainables.task import Context
 from trainables.training.hardware import (
     CAPABILITIES,
     FLASH_ATTENTION,
@@ -25,6 +26,7 @@ from trainables.training.hardware import (
     drops_padding,
     flops_utilisation,
     peak_flops,
+    provenance,
     refuse_precision,
     set_attention,
 )
@@ -115,6 +117,16 @@ def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
 
 def test_utilisation_is_work_over_what_all_devices_could_have_done() -> None:
     assert flops_utilisation(operations=8e12, device_seconds=8.0, peak=2e12) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "micro", "gradients"), [("bf16", 1, "fp32"), ("bf16", None, "bf16"), ("fp32", 1, "fp32")]
+)
+def test_provenance_tells_in_which_precision_gradients_are_summed(
+    precision: Precision, micro: int | None, gradients: str
+) -> None:
+    trained, resources = stage(precision=precision), ResourceSpec(micro_batch=micro)
+    assert provenance(trained, resources, Context(), "sdpa", False)["gradients"] == gradients
 
 
 def test_a_stage_tells_its_attention_kernel_and_no_utilisation_without_a_peak(tmp_path) -> None:  # type: ignore[no-untyped-def]

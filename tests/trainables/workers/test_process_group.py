@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import torch
+from torch.distributed import distributed_c10d
 
 from search_spaces.failure_kind import UnusableGpuError
 from trainables.workers.process_group import PATIENCE_S, ensure_single, from_all_ranks, from_rank_0
@@ -107,6 +110,18 @@ def test_ensure_single_twice_makes_one_group_of_one() -> None:
 def test_no_group_of_a_process_is_less_patient_than_its_launcher() -> None:
     done = subprocess.run([sys.executable, "-c", PATIENCE], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[True, True]"
+
+
+def test_a_group_on_gpus_has_no_time_out_of_nccls_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: False)  # whatever other tests have joined
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda name, **options: made.append((name, options)))
+    monkeypatch.setattr("torch.cuda.set_device", lambda index: None)
+    ensure_single("cuda")
+    ((library, options),) = made
+    assert (library, options["timeout"].total_seconds()) == ("nccl", PATIENCE_S)
+    assert options["device_id"] == torch.device("cuda", 0)
+    assert distributed_c10d.default_pg_nccl_timeout.total_seconds() == PATIENCE_S  # of groups that libraries make
 
 
 def test_rendezvous_two_processes_meet_on_a_port_that_the_system_chose() -> None:
