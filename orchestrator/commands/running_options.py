@@ -184,12 +184,12 @@ class WorkOptions:
         Raises:
             InputError: steps without --until-decided, or steps that are no ascending numbers from 2 on.
         """
-        from orchestrator.run_until_decided import Limits
-
         if not self.until_decided:
             if self.steps is not None:
                 raise InputError("must come with --until-decided", key="--steps")
             return None
+        from orchestrator.run_until_decided import Limits
+
         limits = Limits() if self.max_gpu_hours is None else Limits(self.max_gpu_hours)
         if self.steps is None:
             return limits

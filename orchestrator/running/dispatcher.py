@@ -227,6 +227,34 @@ class Dispatcher:
         is_met = place(request, self._cluster_nodes, on_one_node=on_one_node) is not None
         return request if is_met else anywhere
 
+    def hold(self, trials: Iterable[str]) -> None:
+        """Dispatch these trials no more before they are released."""
+        with self._lock:
+            for trial in trials:
+                self._schedule.hold(trial)
+
+    def release(self, trials: Iterable[str]) -> None:
+        """Let trials that were held be dispatched."""
+        with self._lock:
+            for trial in trials:
+                self._schedule.release(trial)
+
+    def occupy(self, guest: str, request: ResourceRequest) -> None:
+        """Count room as taken by work that is none of these trials."""
+        with self._lock:
+            self._schedule.occupy(guest, request)
+
+    def vacate(self, guest: str) -> None:
+        """Count the room of such work as free again."""
+        with self._lock:
+            self._schedule.vacate(guest)
+
+    @property
+    def not_running(self) -> int:
+        """Number of the trials that are still to be dispatched, for the first time or again."""
+        with self._lock:
+            return self._schedule.not_running
+
     def drop_waiting(self, is_dropped: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove trials that have not started, and never start then. Returns their ids."""
         with self._lock:

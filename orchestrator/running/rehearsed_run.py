@@ -1,7 +1,11 @@
-"""Rehearse the shapes of a run's trials before the first of them starts, in the same Tune run and worker groups.
+"""Rehearse every shape of a run's trials before trials of it start, in the same Tune run and worker groups.
 
 A rehearsal is a trial to Tune, to the launcher, and to all that watches, retries and makes micro-batches smaller; only
 its storage is scratch and its task is cut short. A shape that fails takes its own trials out of the run.
+
+Every rehearsal begins before any trial. While the last ones run, what is free goes to trials whose shape has run: nothing
+is idle beside a rehearsal that takes long, and its group of workers goes on with the next trial, where Tune keeps one
+idle group and ends all further ones.
 """
 
 from __future__ import annotations
@@ -60,7 +64,7 @@ class RunParts:
 
 
 class RehearsedRun:
-    """A run whose shapes are rehearsed first: `next` hands out rehearsals until all have ended, then trials.
+    """A run whose shapes are rehearsed first: `next` hands out all rehearsals, then trials whose shape has run.
 
     What Tune reports of a rehearsal or of a trial goes to the run that it belongs to. For the main thread only.
 
@@ -78,7 +82,8 @@ class RehearsedRun:
         self._rehearsals: Run | None = None
         self._outcomes: dict[str, RehearsalOutcome] = {}
         self._remedies: dict[str, tuple[str, ...]] = {}
-        self._has_begun, self._is_settled = False, False
+        self._has_begun, self._has_ended = False, False
+        trials.dispatcher.hold(trial for planned in rehearsals.planned for trial in planned.trials)
 
     @property
     def requests(self) -> dict[str, ResourceRequest]:
@@ -114,30 +119,24 @@ class RehearsedRun:
         self._rehearsals = run
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Hand out a rehearsal, or a trial once all rehearsals have ended; see `Run.next`."""
-        if self._rehearsals is not None and not self._is_settled:
+        """Hand out a rehearsal, or a trial whose shape has run once no rehearsal waits any more; see `Run.next`."""
+        if self._rehearsals is not None and not self._has_ended:
             if self._planned and not self._has_begun:
                 self._has_begun = True
                 self._tell(began(tuple(self._planned.values())))
             rehearsal = self._rehearsals.next()
-            if rehearsal is not FINISHED:
+            if isinstance(rehearsal, str):
+                self._trials.dispatcher.occupy(rehearsal, self._planned[rehearsal].request)
                 return rehearsal
-            self._settle()
+            if rehearsal is None:
+                if self._only or self._rehearsals.not_running:
+                    return None
+                trial = self._trials.run.next()
+                return None if trial is FINISHED else trial  # a rehearsal may have to be tried again
+            if len(self._outcomes) == len(self._planned):  # else storage gave out, and some of them still run
+                self._files.remove()
+            self._has_ended = True
         return FINISHED if self._only else self._trials.run.next()
-
-    def _settle(self) -> None:
-        """Take the trials of the shapes that failed out of the run, and free the disk before the others start."""
-        failed = {
-            trial: outcome.failure
-            for outcome in self.outcomes
-            for trial in outcome.planned.trials
-            if outcome.failure is not None
-        }
-        for trial in self._trials.dispatcher.drop_waiting(failed.__contains__):
-            self._trials.attempts.blocked(trial, failed[trial], keeps_own=self._only)
-        if len(self._outcomes) == len(self._planned):  # else storage gave out, and some of them still run
-            self._files.remove()
-        self._is_settled = True
 
     def show(self, event: TrialEvent) -> None:
         """Note what became of a rehearsal, and tell people."""
@@ -146,10 +145,12 @@ class RehearsedRun:
             case Dispatched() | Started() | AwaitsRoom() | UnitDone() | NodeDone():
                 return
             case TrialDone():
+                self._trials.dispatcher.vacate(event.trial)
                 for trial in planned.trials:  # before the record: then no run rehearses, and unblocks, this shape again
                     self._trials.attempts.unblock(trial)
                 outcome = RehearsalOutcome(planned, self._files.keep_record(planned), None, self._remedies_of(planned))
             case AttemptFailed(failure, follows):
+                self._trials.dispatcher.vacate(event.trial)
                 match follows:
                     case Again() | AfterStorage():
                         self._remedies[planned.shape] = (*self._remedies_of(planned), *filter(None, [failure.remedy]))
@@ -167,6 +168,16 @@ class RehearsedRun:
         self._files.remove_stages(planned)
         self._outcomes[planned.shape] = outcome
         self._tell(ended(outcome, self._files.store.place))
+        self._settle(outcome)
+
+    def _settle(self, outcome: RehearsalOutcome) -> None:
+        """Let the trials of a shape start, or take them out of the run if it has failed."""
+        trials = outcome.planned.trials
+        if outcome.failure is None:
+            self._trials.dispatcher.release(trials)
+            return
+        for trial in self._trials.dispatcher.drop_waiting(trials.__contains__):
+            self._trials.attempts.blocked(trial, outcome.failure, keeps_own=self._only)
 
     def _remedies_of(self, planned: PlannedRehearsal) -> tuple[str, ...]:
         return self._remedies.get(planned.shape, ())
@@ -176,10 +187,10 @@ class RehearsedRun:
 
     @property
     def most_at_once(self) -> int:
-        """Most rehearsals that will run at a time from now on, or trials once all rehearsals have ended."""
-        if self._rehearsals is not None and not self._is_settled:
-            return self._rehearsals.most_at_once
-        return self._trials.run.most_at_once
+        """Most rehearsals or trials that will run at a time from now on."""
+        if self._rehearsals is None or self._has_ended:
+            return self._trials.run.most_at_once
+        return self._rehearsals.most_at_once if self._only else self._trials.run.most_at_once
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a rehearsal or a trial must not be placed."""

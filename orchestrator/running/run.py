@@ -142,6 +142,11 @@ class Run:
         """Most trials that will run at a time from now on."""
         return self._dispatcher.most_at_once
 
+    @property
+    def not_running(self) -> int:
+        """Number of the trials that are still to be dispatched, for the first time or again."""
+        return self._dispatcher.not_running
+
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""
         return self._dispatcher.avoided(trial)

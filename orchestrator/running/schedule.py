@@ -11,6 +11,7 @@
 - *Labels*: a trial goes to the nodes that the fewest of the waiting trials with labels need, and to a node that one of
   these could take now only if that is not to start before it (`cluster.node_needs`).
 - *Again*: a trial whose attempt was lost is suspended, and waits again once it is resumed, maybe with another request.
+- *Held*: a trial whose shape is being rehearsed waits, whatever is free, until it is released.
 - *Affinity*: trials with the resource request of one that has just ended go on in its place, because its group of
   workers can be reused. What is not due comes last, the narrowest first, so that what is wide is left for the end.
 
@@ -77,6 +78,7 @@ class Schedule:
         self._plan_order = {item.trial_id: i for i, item in enumerate(work)}
         self._waiting = set(self._work)
         self._suspended: set[str] = set()
+        self._held: set[str] = set()
         self._done: set[str] = set()
         self._holder: dict[str, str] = {}
         self._on_node: dict[str, list[str]] = defaultdict(list)
@@ -86,6 +88,8 @@ class Schedule:
         self._idle: Counter[ResourceRequest] = Counter()
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
         self._placements: dict[str, tuple[int, ...]] = {}
+        self._guests: dict[str, tuple[ResourceRequest, tuple[int, ...]]] = {}
+        """Work that is no trial of this schedule, but takes room -> what it needs, and where it is."""
         self._needs = NodeNeeds(nodes)
         self._left_free: dict[str, tuple[str, ...]] = {}
         """Running trial -> nodes that were left to trials with labels when it was dispatched."""
@@ -119,7 +123,12 @@ class Schedule:
     @property
     def left(self) -> int:
         """Number of the trials that have not ended: waiting, suspended or running."""
-        return len(self._waiting) + len(self._suspended) + len(self._placements)
+        return self.not_running + len(self._placements)
+
+    @property
+    def not_running(self) -> int:
+        """Number of the trials that are still to be dispatched, for the first time or again."""
+        return len(self._waiting) + len(self._suspended)
 
     @property
     def free(self) -> tuple[NodeResources, ...]:
@@ -150,7 +159,7 @@ class Schedule:
 
         FINISHED once every trial has ended: one that runs may have to be tried again.
         """
-        if not self._waiting and not self._suspended and not self._placements:
+        if not self.left:
             return FINISHED
         if not self._changed:
             return None
@@ -242,6 +251,27 @@ class Schedule:
         if self._holder.get(node) == ELSEWHERE:
             self._release(node)
 
+    def hold(self, trial: str) -> None:
+        """Dispatch a trial no more before it is released."""
+        self._held.add(trial)
+
+    def release(self, trial: str) -> None:
+        """Let a trial that was held be dispatched."""
+        self._held.discard(trial)
+        self._offer(trial)
+
+    def occupy(self, guest: str, request: ResourceRequest) -> None:
+        """Count room as taken by work that is none of these trials; nothing, if there is no room for it."""
+        placement = self._place(request, self._free)
+        if placement is not None:
+            self._free, self._guests[guest] = remaining(request, self._free, placement), (request, placement)
+
+    def vacate(self, guest: str) -> None:
+        """Count the room of such work as free again."""
+        if guest in self._guests:
+            request, placement = self._guests.pop(guest)
+            self._free, self._changed = remaining(request, self._free, [-count for count in placement]), True
+
     def drop(self, trial: str) -> None:
         """Remove a trial that is still waiting: it is never dispatched."""
         if trial in self._waiting:
@@ -250,23 +280,29 @@ class Schedule:
 
     def resize(self, nodes: Sequence[NodeResources]) -> None:
         """Replace the cluster's nodes. Running trials keep their placement on those that are still there."""
-        names = {node.name: i for i, node in enumerate(nodes)}
-        free, placements = list(nodes), {}
-        for trial, placement in self._placements.items():
-            moved = [0] * len(nodes)
+        numbers = {node.name: i for i, node in enumerate(nodes)}
+
+        def moved(placement: tuple[int, ...]) -> tuple[int, ...]:
+            counts = [0] * len(nodes)
             for node, count in zip(self._free, placement, strict=True):
-                if count and node.name in names:
-                    moved[names[node.name]] = count
-            placements[trial] = tuple(moved)
-            free = list(remaining(self._work[trial].request, free, moved))
-        self._free, self._placements, self._changed = tuple(free), placements, True
+                if count and node.name in numbers:
+                    counts[numbers[node.name]] = count
+            return tuple(counts)
+
+        placements = {trial: moved(placement) for trial, placement in self._placements.items()}
+        guests = {name: (request, moved(placement)) for name, (request, placement) in self._guests.items()}
+        taken = [(self._work[trial].request, placement) for trial, placement in placements.items()]
+        free = tuple(nodes)
+        for request, placement in (*taken, *guests.values()):
+            free = remaining(request, free, placement)
+        self._free, self._placements, self._guests, self._changed = free, placements, guests, True
         self._needs.resize(nodes)
         self._outlook.share = cache(partial(share, nodes=tuple(nodes)))
         self.is_on_one_node = cache(partial(fits_one_node, nodes=tuple(nodes)))
 
     def _choose(self) -> tuple[str, tuple[int, ...]] | None:
         """Choose a trial that may start now, and where; None if there is none."""
-        if self._max_concurrent is not None and len(self._placements) >= self._max_concurrent:
+        if self._max_concurrent is not None and len(self._placements) + len(self._guests) >= self._max_concurrent:
             return None
         heads = {request: head for request in self._ready if (head := self._head(request)) is not None}
         order = self._in_order(heads)
@@ -342,13 +378,17 @@ class Schedule:
 
     def _is_current(self, request: ResourceRequest, entry: Entry) -> bool:
         trial = entry[-1]
-        is_next = trial in self._waiting and not self._blocked[trial] and self._work[trial].request == request
+        is_next = self._may_start(trial) and self._work[trial].request == request
         return is_next and entry == self._entry(trial)
+
+    def _may_start(self, trial: str) -> bool:
+        """Tell whether a trial waits for room alone."""
+        return trial in self._waiting and trial not in self._held and not self._blocked[trial]
 
     def _offer(self, trial: str) -> None:
         """Add a trial to those that may start, if it may."""
         self._changed = True
-        if trial in self._waiting and not self._blocked[trial]:
+        if self._may_start(trial):
             heapq.heappush(self._ready[self._work[trial].request], self._entry(trial))
 
     def _entry(self, trial: str) -> Entry:

@@ -133,15 +133,37 @@ def broken(kind: str = "error", during: str | None = None) -> Failure:
     )
 
 
-def test_trials_start_once_every_shape_was_rehearsed_the_cheapest_first(tmp_path: Path, stack: ExitStack) -> None:
+def test_every_shape_is_rehearsed_before_its_trials_the_cheapest_first(tmp_path: Path, stack: ExitStack) -> None:
     rehearsed = Rehearsed(tmp_path, stack)
     assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
     assert rehearsed.run.next() is None
-    rehearsed.rehearse("shape-a")
-    assert rehearsed.run.next() is None
     rehearsed.rehearse("shape-b")
-    assert rehearsed.run.next() == "a-s1"
+    assert rehearsed.run.next() == "b-s1"
+    rehearsed.train("b-s1", "s3")
+    assert rehearsed.run.next() is None, "the trials of shape-a wait for its rehearsal, though there is room"
+    rehearsed.rehearse("shape-a")
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["a-s1", "a-s2"]
     assert read(rehearsed.store, layout.rehearsal("proof-of-shape-a"), Rehearsal) == rehearsal_record("shape-a")
+
+
+def test_trials_take_the_room_that_the_last_rehearsals_leave_and_no_more(tmp_path: Path, stack: ExitStack) -> None:
+    rehearsed = Rehearsed(tmp_path, stack)
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+    rehearsed.rehearse("shape-a")
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["a-s1", None]
+    rehearsed.rehearse("shape-b")
+    assert rehearsed.run.next() is not None
+    assert rehearsed.run.next() is None
+
+
+def test_no_trial_starts_while_a_rehearsal_is_to_begin_again(tmp_path: Path, stack: ExitStack) -> None:
+    rehearsed = Rehearsed(tmp_path, stack)
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+    rehearsed.rehearse("shape-b")
+    rehearsed.fail("shape-a", broken("lost"))
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "b-s1"]
+    rehearsed.train("b-s1", "s3")
+    assert rehearsed.run.next() is None, "one that runs may have to be tried again: the run has not ended"
 
 
 def test_the_task_of_a_rehearsal_is_that_of_a_trial_on_scratch(tmp_path: Path, stack: ExitStack) -> None:
@@ -207,7 +229,7 @@ def test_shapes_that_share_a_stage_have_files_of_their_own_which_go_when_each_ha
     assert scratch.list("stages") == []
 
 
-def test_scratch_is_gone_before_the_first_trial_starts(tmp_path: Path, stack: ExitStack) -> None:
+def test_scratch_is_gone_once_all_rehearsals_have_ended(tmp_path: Path, stack: ExitStack) -> None:
     rehearsed = Rehearsed(tmp_path, stack)
     assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
     for shape in SHAPES:

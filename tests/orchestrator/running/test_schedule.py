@@ -203,6 +203,36 @@ def test_withdraw_trial_gives_its_room_and_nodes_back_and_is_handed_out_again() 
     assert handed_out(state) == ["a"]
 
 
+def test_next_trial_that_is_held_waits_until_it_is_released_and_keeps_nobody() -> None:
+    state = schedule(work("long", "l", costs=(9,)), work("short", "s"))
+    state.hold("long")
+    assert handed_out(state) == ["short"]
+    finish(state, "short")
+    assert state.next() is None
+    state.release("long")
+    assert handed_out(state) == ["long"]
+
+
+def test_next_room_that_other_work_occupies_is_not_given_away_and_counts_for_the_limit() -> None:
+    items = work("a", "a1"), work("b", "b1"), work("c", "c1")
+    for cpus, limit in ((2, None), (8, 2)):
+        state = schedule(*items, cpus=cpus, limit=limit)
+        state.occupy("a rehearsal", SMALL)
+        assert handed_out(state) == ["a"]
+        state.resize([NodeResources("more", 1), NodeResources("node", cpus)])
+        assert handed_out(state) == (["b"] if limit is None else [])
+        state.vacate("a rehearsal")
+        assert handed_out(state) == (["c"] if limit is None else ["b"])
+
+
+def test_next_other_work_without_room_takes_none() -> None:
+    state = schedule(work("a", "a1"), cpus=2)
+    state.occupy("a rehearsal", LARGE)
+    assert handed_out(state) == ["a"]
+    state.vacate("a rehearsal")
+    assert state.free == (NodeResources("node", 1),)
+
+
 def test_resize_lost_node_frees_nothing_and_new_node_gives_room() -> None:
     state = Schedule([work("a", "1"), work("b", "2")], (), [NodeResources("old", 1)])
     assert handed_out(state) == ["a"]

@@ -144,6 +144,31 @@ class TestOneCluster:
         assert store.list(layout.SCRATCH) == []
         assert told[0].startswith("rehearsing 2 shapes of 3 trials first")
 
+    def test_run_every_group_that_has_rehearsed_goes_on_with_trials_while_another_still_rehearses(
+        self, tmp_path: Path
+    ) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s-a"], "b": ["s-b"]})
+        fakes.behaviours["b"] = {"gate": "open"}
+        planned = [PlannedRehearsal(f"shape-{trial}", f"proof-{trial}", trial, ONE, (trial,)) for trial in "ab"]
+
+        def open_once_a_is_done(event: TrialEvent) -> None:
+            if (event.trial, event.event) == ("a", TrialDone()):
+                for folder in (tmp_path, *(tmp_path / layout.SCRATCH).iterdir()):
+                    (folder / "open").touch()
+
+        outcomes = run_trials(
+            fakes.work,
+            fakes.nodes,
+            (),
+            fakes.task,
+            LocalStore(tmp_path),
+            RunSettings(STUDY, code=FAKE),
+            open_once_a_is_done,
+            rehearsals=Rehearsals(tuple(planned)),
+        )
+        assert set(outcomes.done) == {"a", "b"}
+        assert (outcomes.groups_started, outcomes.groups_reused) == (0, 2)
+
     def test_run_rehearsals_are_no_part_of_the_gpu_seconds_that_are_left(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s-a"]})
         planned = PlannedRehearsal("shape-a", "proof", "a", ONE, ("a",))
