@@ -6,6 +6,7 @@ import shlex
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import yaml
 from rich.console import Console
@@ -133,8 +134,9 @@ def _run_expanded(
     console: Console,
 ) -> StudyRun:
     """Do what is left of the selected trials of an expanded study."""
-    specs, data, told = expansion.specs(selected=selected), options.plan.data, plain_lines(console)
-    known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
+    specs, asked, told = expansion.specs(selected=selected), expansion.evaluation_sets, plain_lines(console)
+    load = partial(_load_libraries, offline=options.offline)
+    known = preflight(specs, asked, store, options.plan.data, told, load)  # 3: data and weights are digested
     beside = beside_storage(study, expansion, selected, known, store, options)  # 4: work
     planned, ledger, difference, results = beside
     show_difference(difference, planned, console)
@@ -152,6 +154,14 @@ def _run_expanded(
     report = report_of(study, planned, store, ledger, "run", results)  # 9: results become verdicts and a report
     keep_finished(planned, ledger, store)
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
+
+
+def _load_libraries(*, offline: bool) -> None:
+    """Load what trials are run with: it takes seconds, and weights that are checked for the first time leave them."""
+    import orchestrator.running.tuner
+
+    if not offline:
+        import orchestrator.tracking.mlflow_connect  # noqa: F401
 
 
 def show_version(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.planning.language_memory import remember_languages
-from orchestrator.planning.weights_check import weights_problems
+from orchestrator.planning.weights_check import checking_weights
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, pictures_name, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
@@ -85,11 +85,12 @@ def preflight(
     store: Store,
     data_root: Path,
     report: Callable[[str], None],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Digests:
     """Read and digest everything that trials need.
 
     Sources are prepared on storage, every image is opened; what has not changed since (path, size, time of change) is
-    not read again.
+    not read again. Weights are checked beside that, in a process that loads the libraries of models.
 
     Args:
         specs: of the trials that are to run.
@@ -97,6 +98,7 @@ def preflight(
         store: storage for prepared sources and for what was found.
         data_root: folder in which relative paths of sources and weights start.
         report: told what is being read, a line at a time.
+        meanwhile: called where weights are still being checked when all else was read.
 
     Raises:
         InputError: everything that is missing, broken or cannot be read by this version, together.
@@ -106,16 +108,22 @@ def preflight(
     cache, problems = _read_cache(store), Problems()
     problems.extend(_protocol_problems(asked))
     entries: dict[str, SourceDigest | WeightsDigest] = {}
-    for source in sources_of(specs, asked):
-        name = source_name(source)
-        with problems.collected():
-            entries[name] = _source_entry(source, cache.get(name), store, data_root, report)
+    of_weights = Problems()
     for origin in checkpoints_of(specs):
         name = weights_name(origin)
-        with problems.collected():
+        with of_weights.collected():
             entries[name] = _weights_entry(origin, cache.get(name), data_root, report)
+    with checking_weights(specs, entries, store, data_root, report) as weights_problems:
+        for source in sources_of(specs, asked):
+            name = source_name(source)
+            with problems.collected():
+                entries[name] = _source_entry(source, cache.get(name), store, data_root, report)
+        if weights_problems is not None:
+            meanwhile()
+            with of_weights.collected():
+                of_weights.extend(weights_problems())
     with problems.collected():
-        problems.extend(weights_problems(specs, entries, store, data_root, report))
+        of_weights.raise_all()
     problems.raise_all()
     if any(cache.get(name) != entry for name, entry in entries.items()):
         write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **entries}))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.planning.model_process import ask
+from orchestrator.planning.model_process import asking
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
@@ -34,14 +35,17 @@ class CheckedWeights:
     """Fingerprints, with the files and library versions with which it passed."""
 
 
-def weights_problems(
+@contextmanager
+def checking_weights(
     specs: Sequence[TrialSpec],
     entries: Mapping[str, SourceDigest | WeightsDigest],
     store: Store,
     data_root: Path,
     report: Callable[[str], None],
-) -> list[InputError]:
-    """Find everything that is wrong with the pretrained weights and declared encoders of trials.
+) -> Iterator[Callable[[], list[InputError]] | None]:
+    """Check the pretrained weights and declared encoders of trials while the block runs, in a process of its own.
+
+    Yields what waits for it and returns everything that is wrong; None where all has passed before.
 
     Args:
         specs: specifications of the trials.
@@ -61,20 +65,26 @@ def weights_problems(
     parts: list[LanguageRequest | VisionSpec] = [*languages, *encoders]
     asked = [part for part, mark in zip(parts, marks, strict=True) if mark not in passed]
     if not asked:
-        return []
+        yield None
+        return
     report("checking the weights of " + ", ".join(sorted({_name(part) for part in asked})))
     request = WeightsRequest(
         data_root=data_root,
         languages=tuple(part for part in asked if isinstance(part, LanguageRequest)),
         encoders=tuple(part for part in asked if isinstance(part, VisionSpec)),
     )
-    line = ask(_PROGRAM, about="weights must be readable", request=request.model_dump_json(), timeout_s=None)
-    answer = WeightsAnswer.model_validate_json(line)
-    found = [*answer.languages, *answer.encoders]
     new = [mark for mark in marks if mark not in passed]
-    passed |= {mark for mark, problems in zip(new, found, strict=True) if not problems}
-    write(store, layout.CHECKED_WEIGHTS, CheckedWeights(tuple(sorted(passed))))
-    return [problem.error() for problems in found for problem in problems]
+
+    def problems(line: str) -> list[InputError]:
+        answer = WeightsAnswer.model_validate_json(line)
+        found = [*answer.languages, *answer.encoders]
+        right = {mark for mark, problems in zip(new, found, strict=True) if not problems}
+        write(store, layout.CHECKED_WEIGHTS, CheckedWeights(tuple(sorted(passed | right))))
+        return [problem.error() for problems in found for problem in problems]
+
+    about = "weights must be readable"
+    with asking(_PROGRAM, about=about, request=request.model_dump_json(), timeout_s=None) as answer:
+        yield lambda: problems(answer())
 
 
 def language_requests(specs: Iterable[TrialSpec]) -> list[LanguageRequest]:

@@ -3,9 +3,9 @@
 A rehearsal is a trial to Tune, to the launcher, and to all that watches, retries and makes micro-batches smaller; only
 its storage is scratch and its task is cut short. A shape that fails takes its own trials out of the run.
 
-Every rehearsal begins before any trial. While the last ones run, what is free goes to trials whose shape has run: nothing
-is idle beside a rehearsal that takes long, and its group of workers goes on with the next trial, where Tune keeps one
-idle group and ends all further ones.
+Every rehearsal begins before any trial. While the last ones run, what is free goes to trials whose shape has run:
+nothing is idle beside a rehearsal that takes long, and each group of workers goes on with the next trial, where Tune
+keeps one idle group and ends all further ones.
 """
 
 from __future__ import annotations
