@@ -1,14 +1,14 @@
-"""Tasks in two real processes that meet on gloo, without Ray."""
+"""Tasks in two real processes that meet on gloo, without Ray, and that find all libraries loaded."""
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from tests.support.clean_process import CLEAN
 from tests.support.tiny_trials import losses, run, run_until
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
@@ -24,10 +24,9 @@ def run_on_two(
         before: is called first in both processes.
         stop_at: step of the stage `finetune` before whose report each task is stopped; None to run them to their end.
     """
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
+    addresses, answers = CLEAN.Queue(), CLEAN.Queue()
     processes = [
-        spawn.Process(target=rank_of_two, args=(tasks, rank, addresses, answers, before, stop_at)) for rank in (0, 1)
+        CLEAN.Process(target=rank_of_two, args=(tasks, rank, addresses, answers, before, stop_at)) for rank in (0, 1)
     ]
     for process in processes:
         process.start()
@@ -48,10 +47,9 @@ def answers_of_two(work: Callable[..., object], *arguments: object) -> list[Any]
         work: is called with the rank and the arguments.
         arguments: of the function.
     """
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
+    addresses, answers = CLEAN.Queue(), CLEAN.Queue()
     ranks = [
-        spawn.Process(target=_answer, args=(work, arguments, rank, addresses, answers), daemon=True) for rank in (0, 1)
+        CLEAN.Process(target=_answer, args=(work, arguments, rank, addresses, answers), daemon=True) for rank in (0, 1)
     ]
     for process in ranks:
         process.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from search_spaces.spec import MixPart, MixSpec
+from tests.support.clean_process import CLEAN
 from tests.support.gloo_pair import rank_of_two, run_on_two
 from tests.support.tiny_specs import SGD, language, source, stage, vision
 from tests.support.tiny_trials import losses, make_task, run
@@ -156,9 +156,8 @@ def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None
     task = make_task(
         tmp_path, language_spec=language(checkpoint="path:nowhere"), cached=False, benchmarks=(), workers=2
     )
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
-    processes = [spawn.Process(target=_failing_rank, args=(task, rank, addresses, answers)) for rank in (0, 1)]
+    addresses, answers = CLEAN.Queue(), CLEAN.Queue()
+    processes = [CLEAN.Process(target=_failing_rank, args=(task, rank, addresses, answers)) for rank in (0, 1)]
     for process in processes:
         process.start()
     messages = dict(answers.get(timeout=120) for _ in processes)

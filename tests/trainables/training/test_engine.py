@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import multiprocessing as mp
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from deepspeed.accelerator import cuda_accelerator
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from search_spaces.worker_contract import Device
+from tests.support.clean_process import CLEAN
 from tests.support.tiny_specs import SGD, language, stage
 from tests.support.tiny_trials import losses, make_task, run, run_until
 from trainables.model.vlm import VLM, Batch
@@ -244,10 +244,9 @@ def _sum_with_and_without_a_vote(rank: int, world: int, meeting: str, answers: A
 
 
 def test_the_vote_that_is_summed_beside_a_loss_changes_no_bit_of_it_on_four_ranks(tmp_path: Path) -> None:
-    spawn = mp.get_context("spawn")
-    answers = spawn.Queue()
+    answers = CLEAN.Queue()
     ranks = [
-        spawn.Process(target=_sum_with_and_without_a_vote, args=(rank, 4, str(tmp_path / "meeting"), answers))
+        CLEAN.Process(target=_sum_with_and_without_a_vote, args=(rank, 4, str(tmp_path / "meeting"), answers))
         for rank in range(4)
     ]
     for process in ranks:

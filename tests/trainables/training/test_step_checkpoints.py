@@ -6,7 +6,6 @@ import errno
 import hashlib
 import itertools
 import logging
-import multiprocessing as mp
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import torch
 
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS
+from tests.support.clean_process import CLEAN
 from tests.support.gloo_pair import answers_of_two
 from tests.support.written_states import write_state
 from trainables.storage import layout
@@ -310,9 +310,8 @@ def _rank_of_two(root: Path, rank: int, addresses: Any, answers: Any) -> None:
 
 
 def test_two_ranks_write_one_checkpoint_and_agree_on_the_newest_whole_one(tmp_path: Path) -> None:
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
-    processes = [spawn.Process(target=_rank_of_two, args=(tmp_path, rank, addresses, answers)) for rank in (0, 1)]
+    addresses, answers = CLEAN.Queue(), CLEAN.Queue()
+    processes = [CLEAN.Process(target=_rank_of_two, args=(tmp_path, rank, addresses, answers)) for rank in (0, 1)]
     for process in processes:
         process.start()
     told = sorted(answers.get(timeout=120) for _ in processes)
