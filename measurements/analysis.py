@@ -1,4 +1,4 @@
-"""Measure seconds and memory of analysing a large study: ``python -m measurements.analysis [--arms N]``.
+"""Measure CPU seconds and memory of analysing a large study: ``python -m measurements.analysis [--arms N]``.
 
 1,000 arms x 12 benchmarks x 10,000 examples on 2,500 images: every contrast with the base and its interval, the
 correction over all of them, and 2,000 bootstraps of every image part. Score matrices (arm x image) are built as results
@@ -8,6 +8,7 @@ arrive; that is timed apart, as is reading Parquet files.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -32,10 +33,10 @@ IMAGES = tuple(f"i{i % N_IMAGES:05d}" for i in range(N_EXAMPLES))
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    began = time.perf_counter()
+    began = time.process_time()
     yield
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{what}: {time.perf_counter() - began:.1f} s (peak memory so far {peak:.2f} GB)", flush=True)
+    print(f"{what}: {time.process_time() - began:.1f} s (peak memory so far {peak:.2f} GB)", flush=True)
 
 
 def scores_of(arm: int, benchmark: int) -> np.ndarray:
@@ -55,14 +56,14 @@ def main() -> None:
     for arm in range(n_arms):
         for number, name in enumerate(names):
             values = scores_of(arm, number)
-            began = time.perf_counter()
+            began = time.process_time()
             scores.add(f"arm{arm}", 7, name, Examples(IDS, IMAGES, values))
-            adding += time.perf_counter() - began
+            adding += time.process_time() - began
     cells = n_arms * N_BENCHMARKS
     print(f"built as results arrive, {cells:,} cells: {adding:.1f} s, {1e3 * adding / cells:.2f} ms each")
     print(f"reading a Parquet file of {N_EXAMPLES:,} examples: {1e3 * _reading():.1f} ms")
     alternatives = [f"arm{arm}" for arm in range(1, n_arms)]
-    began = time.perf_counter()
+    began = time.process_time()
     with timed(f"{len(alternatives) * (N_BENCHMARKS + 1):,} contrasts with their intervals"):
         contrasts = [scores.contrast("arm0", arm, [name]) for arm in alternatives for name in names]
         contrasts += [scores.contrast("arm0", arm, names) for arm in alternatives]
@@ -71,7 +72,7 @@ def main() -> None:
     with timed("2,000 bootstraps of every image part"):
         effects = [pair_weights([("arm0", arm)]) for arm in alternatives]
         errors, of_mean = image_errors([scores.image_sums(effects, name) for name in names])
-    print(f"analysis: {time.perf_counter() - began:.1f} s")
+    print(f"analysis: {time.process_time() - began:.1f} s of CPU; load {os.getloadavg()[0]:.0f} at the end")
     linear = np.sqrt([c.estimate.interval.image_part for c in contrasts[: len(alternatives) * N_BENCHMARKS]])
     ratio = errors.T.reshape(-1) / linear
     print(f"bootstrap / linearised error: {ratio.mean():.3f}, from {ratio.min():.2f} to {ratio.max():.2f}")
@@ -84,10 +85,10 @@ def _reading() -> float:
         for i, file in enumerate(files):
             columns = {"id": IDS, "cluster": IMAGES, "score": scores_of(i, 0).astype(np.float32)}
             pq.write_table(pa.table({name: pa.array(column) for name, column in columns.items()}), file)
-        began = time.perf_counter()
+        began = time.process_time()
         for file in files:
             read_examples(file)
-        return (time.perf_counter() - began) / len(files)
+        return (time.process_time() - began) / len(files)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,34 @@
-"""Measure what padding costs, and what packing saves: ``python -m measurements.padding [--records N]``.
+"""Measure what padding costs, and what packing saves: ``python -m measurements.padding [--records N] [--study NAME]``.
 
 Positions that a step computes for each position that its records need, over an epoch: padded micro-batches of several
 sizes, packed rows of several lengths. Lengths of texts are log-normal, like those of instruction data (mean 256 tokens,
-99th percentile at 870 and at 1,600), beside images of 576 tokens; a twentieth of the records has no image.
+99th percentile at 870 and at 1,600), beside images of 576 tokens; a twentieth of the records has no image. With
+`--study` they are those of a shipped study: of the last stage of its base, in its own tokens and global batches.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import brentq
 
+from measurements.quickstart_trial import base_task
 from trainables.data.batches import FILLER, BatchPlan, Rows, micro_batches
 from trainables.data.packs import pack
+from trainables.storage.store import LocalStore
+from trainables.trial_data import StageData, TrialData
 
 GLOBAL_BATCH, IMAGE_TOKENS, LONGEST, MEAN = 128, 576, 2048, 256
 WORKERS = 8
 """Each computes its share of a step; all wait for the one with most positions."""
+
+Steps = Sequence[Rows]
+"""Records of each step."""
 
 TAILS = (870, 1_600)
 MICRO_BATCHES = (16, 8, 4, 2, 1)
@@ -30,18 +39,50 @@ ROWS = (2_625, 4_096, 8_192, 16_384)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
-    records = parser.parse_args().records
+    parser.add_argument("--study", help="a shipped study, whose data are prepared in a temporary folder")
+    given = parser.parse_args()
+    if given.study is not None:
+        _print_study(given.study)
+        return
     for tail in TAILS:
-        has_image, lengths = _drawn(records, tail)
+        has_image, lengths = _drawn(given.records, tail)
         plan = BatchPlan(has_image, lengths, GLOBAL_BATCH, "padding")
-        steps = [plan.batch(step) for step in range(plan.steps_per_epoch)]
         positions = 1 + IMAGE_TOKENS * has_image + lengths
-        print(f"{records:,} records, mean {lengths.mean():.0f} tokens, 99 % below {np.quantile(lengths, 0.99):.0f}:")
-        for micro in MICRO_BATCHES:
-            _print(f"micro-batch {micro}", steps, positions, [_padded(step, positions, micro) for step in steps])
-        _print("padding dropped", steps, positions, [_dropped(step, positions) for step in steps])
-        for row in ROWS:
-            _print(f"rows of {row:,}", steps, positions, [_packed(step, positions, row) for step in steps])
+        print(
+            f"{given.records:,} records, mean {lengths.mean():.0f} tokens, 99 % below {np.quantile(lengths, 0.99):.0f}:"
+        )
+        _print_layouts(_steps(plan), positions, MICRO_BATCHES, ROWS)
+
+
+def _print_study(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        task = base_task(Path(folder), study=name)
+        data, stage = TrialData(task, LocalStore(Path(folder))), task.trial.stages[-1]
+        of_stage, language = StageData(data, task, stage, use_features=False), task.trial.language
+        mix, style = of_stage.mix, stage.prompt or language.prompt
+        turns = (mix.sources[source].turns(int(row)) for source, row in zip(mix.source, mix.row, strict=True))
+        lengths = np.array([len(data.tokenizer.encode_turns(style, each, language.max_length)[0]) for each in turns])
+        positions = 1 + task.trial.vision.tokens * mix.has_image() + lengths
+        print(
+            f"{name}: {len(lengths):,} records, mean {lengths.mean():.1f} tokens, 99 % below"
+            f" {np.quantile(lengths, 0.99):.0f}, {task.trial.vision.tokens} visual ones; {stage.global_batch} a step:"
+        )
+        sizes = [micro for micro in MICRO_BATCHES if stage.global_batch % (WORKERS * micro) == 0]
+        longest = int(positions.max())
+        _print_layouts(_steps(of_stage.plan), positions, sizes, (longest, 2 * longest, 4 * longest))
+
+
+def _steps(plan: BatchPlan) -> Steps:
+    """List the records of the steps of an epoch."""
+    return [plan.batch(step) for step in range(plan.steps_per_epoch)]
+
+
+def _print_layouts(steps: Steps, positions: Rows, sizes: Sequence[int], rows: Sequence[int]) -> None:
+    for micro in sizes:
+        _print(f"micro-batch {micro}", steps, positions, [_padded(step, positions, micro) for step in steps])
+    _print("padding dropped", steps, positions, [_dropped(step, positions) for step in steps])
+    for row in rows:
+        _print(f"rows of {row:,}", steps, positions, [_packed(step, positions, row) for step in steps])
 
 
 def _drawn(records: int, tail: int) -> tuple[np.ndarray, Rows]:
@@ -76,7 +117,7 @@ def _packed(step: Rows, positions: Rows, row: int) -> tuple[int, int]:
     return sum(held), max(held)
 
 
-def _print(what: str, steps: Sequence[Rows], positions: Rows, computed: Sequence[tuple[int, int]]) -> None:
+def _print(what: str, steps: Steps, positions: Rows, computed: Sequence[tuple[int, int]]) -> None:
     needed = sum(int(positions[step[step != FILLER]].sum()) for step in steps)
     everywhere, slowest = (sum(part) for part in zip(*computed, strict=True))
     print(

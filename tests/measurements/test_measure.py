@@ -75,6 +75,11 @@ def test_a_longer_measurement_prints_figures(name: str, tmp_path: Path) -> None:
     assert any(character.isdigit() for character in _printed(name, LONG[name], tmp_path))
 
 
+@pytest.mark.slow
+def test_padding_of_the_texts_of_a_shipped_study_is_measured(tmp_path: Path) -> None:
+    assert "micro-batch 8: 1." in _printed("padding", ("--study", "quickstart"), tmp_path)
+
+
 def _printed(name: str, arguments: Sequence[str], folder: Path) -> str:
     """Run a measurement as a process of its own, whose temporary files are in a folder, and return what it prints."""
     ran = subprocess.run(
