@@ -52,10 +52,10 @@ def test_two_workers_train_to_the_losses_and_weights_of_one(tmp_path: Path) -> N
 
 
 def test_two_workers_train_in_bf16_to_the_losses_of_one(tmp_path: Path) -> None:
-    """Up to the rounding of bf16, with one micro-batch of 8 records, or with 8 of one."""
-    stages = (stage(precision="bf16", global_batch=16, max_steps=6),)
+    """Up to the rounding of bf16, with 1, 4 or 16 micro-batches a worker."""
+    stages = (stage(precision="bf16", global_batch=32, max_steps=6),)
     alone = make_task(tmp_path / "one", stages=stages, zero=2, micro_batch=1, benchmarks=())
-    shapes = [(zero, micro) for zero in (2, 3) for micro in (8, 1)]
+    shapes = [(zero, micro) for zero in (2, 3) for micro in (16, 4, 1)]
     both = [
         make_task(tmp_path / f"{z}-{micro}", stages=stages, workers=2, zero=z, micro_batch=micro, benchmarks=())
         for z, micro in shapes
