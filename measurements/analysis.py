@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from measurements.cost import told_cost
 from orchestrator.analysis.bootstrap import image_errors
 from orchestrator.analysis.examples import Examples, read_examples
 from orchestrator.analysis.exploratory import judge
@@ -92,4 +93,5 @@ def _reading() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -26,6 +26,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 import torch
 from torch import Tensor
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task
 from trainables.evaluation.answer_log import Answer
 from trainables.evaluation.encoded_questions import EncodedQuestions
@@ -198,4 +199,5 @@ def _choice(answer: Answer) -> str | int:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -19,6 +19,7 @@ from typing import get_args
 
 import numpy as np
 
+from measurements.cost import told_cost
 from orchestrator.analysis.blind_effects import gain_source
 from orchestrator.analysis.blind_model import GainSource
 from orchestrator.analysis.blind_scores import BlindScores, shown_arm
@@ -99,4 +100,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -24,6 +24,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task
 from measurements.throughput import produce_features
 from measurements.wide_language import with_wide_language
@@ -174,4 +175,5 @@ def _disk(speed_mb_s: float | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -26,6 +26,7 @@ os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # as in a worker of
 import torch
 from torch._dynamo.utils import counters
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task
 from measurements.throughput import produce_features
 from measurements.wide_language import with_wide_language
@@ -151,4 +152,5 @@ def _loop(task: TrialTask, drops_padding: bool, is_compiled: bool) -> Iterator[L
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -13,6 +13,7 @@ import argparse
 import numpy as np
 from scipy import special
 
+from measurements.cost import told_cost
 from orchestrator.analysis.critical_values import LEVELS, STARTS, upper_quantile
 from orchestrator.analysis.intervals import Floats
 
@@ -74,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from measurements.cost import told_cost
 from search_spaces.spec import MixPart, MixSpec, PixelSpec, SourceSpec, VisionSpec
 from trainables.data import readers
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
@@ -210,4 +211,5 @@ def _memory() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

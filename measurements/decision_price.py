@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import special
 
+from measurements.cost import told_cost
 from orchestrator.analysis.assurance import Claim, Seen
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
@@ -225,4 +226,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

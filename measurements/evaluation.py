@@ -24,6 +24,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 import pyarrow.parquet as pq
 import torch
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.scoring import score_example
@@ -169,4 +170,5 @@ def share_of_the_quickstart(storage: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

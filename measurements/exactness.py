@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from measurements.cost import told_cost
+
 SHORT = ("--limit", "4", "--set", "base.epochs=0.25", "--set", "resources.checkpoint_every_steps=10")
 
 
@@ -109,4 +111,5 @@ def _training(storage: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

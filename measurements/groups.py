@@ -20,6 +20,7 @@ from typing import get_args
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from measurements.cost import told_cost
 from measurements.toy_trials import run_toy_trials
 from search_spaces.worker_contract import LauncherName
 
@@ -48,4 +49,5 @@ def measure(launcher: LauncherName, workers: int, storage: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from measurements.cost import told_cost
 from orchestrator.api import judge
 from orchestrator.items.check import checked_items
 from orchestrator.items.files import read_items
@@ -97,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from measurements.cost import told_cost
 from trainables.storage import lease as leases
 from trainables.storage import lease_observer
 from trainables.storage.lease import LEASE_SILENCE_S
@@ -145,4 +146,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

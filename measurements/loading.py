@@ -21,6 +21,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from measurements.cost import told_cost
 from search_spaces.spec import LanguageSpec, TokenizerSpec
 from trainables.model.broadcast import broadcast_modules
 from trainables.model.language import build_language
@@ -114,4 +115,5 @@ def _trained(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from measurements.cost import told_cost
 from measurements.verdict_coverage import NAMES, Setting, draw
 from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.intervals import Floats
@@ -113,4 +114,5 @@ def _listed(looks: Sequence[int]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from measurements.cost import told_cost
+
 MEASUREMENTS = (
     "measurements.planning",
     "measurements.simulate",
@@ -37,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

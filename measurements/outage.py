@@ -25,6 +25,7 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 
 from docs.screenshot import served
+from measurements.cost import told_cost
 from trainables.storage import tracked_names
 from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore
@@ -151,4 +152,5 @@ def _pace(points: Sequence[tuple[float, int]]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

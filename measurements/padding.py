@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import brentq
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task
 from trainables.data.batches import FILLER, BatchPlan, Rows, micro_batches
 from trainables.data.packs import pack
@@ -126,4 +127,5 @@ def _print(what: str, steps: Steps, positions: Rows, computed: Sequence[tuple[in
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

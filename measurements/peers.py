@@ -29,6 +29,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch.utils.data import DataLoader, Dataset
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task, with_resources
 from measurements.throughput import produce_features
 from search_spaces.spec import StageSpec
@@ -268,4 +269,5 @@ def _trainer(work: Work) -> Turn:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from measurements.cost import told_cost
 from orchestrator.planning.plan_json import plan_json
 from search_spaces.expansion.expand import plan_study
 from search_spaces.study_files import load_study
@@ -73,4 +74,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cluster.fit import this_machine
+from measurements.cost import told_cost
 from orchestrator.planning.simulated_cluster import Disturbances
 from orchestrator.planning.simulation import SimulatedRun, simulate
 from orchestrator.running.tasks import requests_by_arm
@@ -128,4 +129,5 @@ def predict(plan: Plan, measured: Measured) -> SimulatedRun:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from measurements.cost import told_cost
 from orchestrator.analysis.informative import Check, choose_informative
 from orchestrator.analysis.item_analysis import Responses, analyse_items, good_arms, suspects
 
@@ -120,4 +121,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

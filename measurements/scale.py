@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from measurements.cost import told_cost
 from measurements.large_storage import write_finished_study
 from measurements.planning import write_grid
 
@@ -53,4 +54,5 @@ def _measure(what: str, *command: str, storage: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

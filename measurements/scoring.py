@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from measurements.cost import told_cost
+
 _WORDS = ("red", "blue", "yes", "no", "2", "two", "dog", "cat", "left", "right", "none", "street", "man", "woman")
 
 
@@ -94,4 +96,5 @@ def _score(folder: Path, protocol: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

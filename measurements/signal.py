@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from measurements.cost import told_cost
 from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.signal import signal_of, text_priors
@@ -114,4 +115,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

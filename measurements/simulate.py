@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from cluster.fit import NodeResources
 from cluster.launcher import ResourceRequest
+from measurements.cost import told_cost
 from orchestrator.planning.estimates import Assumptions, estimates
 from orchestrator.planning.simulated_cluster import Disturbances
 from orchestrator.planning.simulation import simulate
@@ -241,4 +242,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

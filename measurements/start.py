@@ -15,6 +15,8 @@ import subprocess
 import sys
 from tempfile import TemporaryDirectory
 
+from measurements.cost import told_cost
+
 _CLOCK = """
 import json, sys, time
 parts = []
@@ -122,4 +124,5 @@ def _show(what: str, parts: list[tuple[str, float, float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from measurements.cost import told_cost
 from orchestrator.analysis.methods.contract import Question, TableMethod
 from orchestrator.analysis.methods.registry import TABLE_METHODS
 from orchestrator.analysis.score_table import ScoreTable, read_table
@@ -174,4 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -19,6 +19,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
+from measurements.cost import told_cost
 from measurements.quickstart_trial import base_task, with_resources
 from search_spaces.outcomes import NodeDone
 from search_spaces.resources import micro_batch
@@ -119,4 +120,5 @@ def produce_features(task: TrialTask) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

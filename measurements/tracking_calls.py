@@ -27,6 +27,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from measurements.cost import told_cost
 from orchestrator.tracking.embedded_database import embedded_uri, prepare_embedded
 
 TRIALS, WARM_UP = 60, 5
@@ -111,4 +112,5 @@ def _record_trial(client: MlflowClient, experiment: str, number: int, watch: Sto
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -31,6 +31,7 @@ from pathlib import Path
 import yaml
 from mlflow import MlflowClient
 
+from measurements.cost import told_cost
 from measurements.large_storage import write_finished_study
 from measurements.planning import write_grid
 
@@ -244,4 +245,5 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -26,6 +26,7 @@ os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
 
 import psutil
 
+from measurements.cost import told_cost
 from measurements.toy_trials import plan_toy_trials, run_toy_trials
 from orchestrator.running.tasks import make_task
 from search_spaces.outcomes import TrialDone
@@ -200,4 +201,5 @@ WAYS: Mapping[str, Way] = {
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from measurements.cost import told_cost
 from orchestrator.analysis.critical_values import upper_quantile
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
@@ -290,4 +291,5 @@ def _row(setting: Setting, counts: Counts) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with told_cost():
+        main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,8 @@ LONG: Mapping[str, Sequence[str]] = {
 }
 """The same, of those that take longer: they train, write images or integrate."""
 
+COST = re.compile(r"^\d+\.\d CPU s in \d+\.\d s; load \d+\.\d before and \d+\.\d after, on \d+ cores$")
+
 WITH_TESTS_OF_THEIR_OWN = {"measure", "damage", "drill", "first_hour", "gpu_check", "tracking_server"}
 
 
@@ -92,4 +95,5 @@ def _printed(name: str, arguments: Sequence[str], folder: Path) -> str:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
+    assert COST.search(ran.stderr.splitlines()[-1])
     return ran.stdout
