@@ -14,10 +14,12 @@ from rich.console import Console
 from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.plan_power import plan_power
 from orchestrator.analysis.stored_answers import AnswerFilter, Which
+from orchestrator.planning.estimates import Assumptions
 from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, RunOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
+from orchestrator.planning.text_lengths import MeasuredMixes
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.reporting.shown_answers import shown_answers, shown_answers_json
@@ -61,9 +63,10 @@ class LoadedStudy:
 
     def plan(self) -> dict[str, Any]:
         """Return what the study would do and take: what `ablate plan --json` prints, without its version."""
-        planned = self._planned(LocalStore(self.options.storage))
+        store = LocalStore(self.options.storage)
+        planned, measured = self._planned(store), MeasuredMixes(store, self.options.data)
         power = [hypothesis.as_json() for hypothesis in plan_power(self.study, planned)]
-        return {**plan_json(planned), "power": power}
+        return {**plan_json(planned, Assumptions(measured=measured)), "power": power}
 
     def run(
         self,

@@ -62,6 +62,7 @@ NOT_READ = (
 """Patterns of files that no command reads, or of which it only matters whether they are others than before."""
 
 NOT_TRIED = {
+    r"text-lengths\.json": "lengths of texts, which `ablate data stats` writes",
     r"(stages|features|evaluations|data|pictures)/\w+/damaged\.json": "marks of damage",
     r"studies/\w+/finished\.json": "the record of finished trials, of studies of 200 trials and more",
     r"studies/\w+/report\.json": "the kept report, of studies of 10 trials and more",

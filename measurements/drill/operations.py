@@ -51,7 +51,7 @@ FILE_KINDS: dict[str, str] = {
     "lease": r"^leases",
     "scratch": r"^scratch",
     "prepared data": r"^(data|pictures|preparing|problems)",
-    "caches": r"^[^/]*(digests|encoders|languages|checked-weights|checked-questions)[^/]*\.json",
+    "caches": r"^[^/]*(digests|encoders|languages|checked-weights|checked-questions|text-lengths)[^/]*\.json",
     "tracking database": r"^tracking($|/[^/]*$|/[^/]*mlflow\.db)",
     "tracking artifacts": r"^tracking/.*artifacts/",
     "upload offsets": r"^tracking/offsets",

@@ -155,7 +155,7 @@ def stats(
     described = []
     for target in chosen:
         with _progress(target) as progress:
-            described.append(describe_source(target, root, batch, reading.threads(), progress))
+            described.append(describe_source(target, store, root, batch, reading.threads(), progress))
     mixes = describe_mixes(chosen, described)
     if as_json:
         print_json({"sources": described, "mixes": mixes})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +22,7 @@ from orchestrator.commands.options import (
     planned_study,
     print_json,
 )
-from orchestrator.settings import chosen_root
+from orchestrator.settings import chosen_root, data_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def diff(
     """
     from orchestrator.planning.estimates import Assumptions
     from orchestrator.planning.study_difference import compare_studies, study_difference_json
+    from orchestrator.planning.text_lengths import MeasuredMixes
     from orchestrator.planning.work_price import price_stages
     from orchestrator.state.ledger import read_ledger
     from orchestrator.terminal.study_difference import study_difference_to_terminal
@@ -63,7 +64,8 @@ def diff(
     ledger = read_ledger(later.plan, later.store)
     beside = _beside_storage(later, root, SelectionOptions(data=data, overrides=overrides, toy=toy))
     todo = list(dict.fromkeys(stage for trial in beside.trials if trial.is_run for stage in trial.stages))
-    price = price_stages(later.plan, ledger, todo, Assumptions.of(gpu, None, None))
+    measured = MeasuredMixes(later.store, data_root(data, root))
+    price = price_stages(later.plan, ledger, todo, replace(Assumptions.of(gpu, None, None), measured=measured))
     difference = compare_studies(earlier[:2], later[:2])
     if as_json:
         print_json(

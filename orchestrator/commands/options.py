@@ -113,7 +113,11 @@ MfuOption = Annotated[
 ]
 TextOption = Annotated[
     int | None,
-    typer.Option("--text-tokens", min=1, help="Mean length of a text, for operations and hours (default: 256)."),
+    typer.Option(
+        "--text-tokens",
+        min=1,
+        help="Mean length of a text, for operations and hours (default: measured by `ablate data stats`, else 256).",
+    ),
 ]
 
 

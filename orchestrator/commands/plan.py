@@ -60,12 +60,15 @@ def plan(
     missing, and what it can decide. Nothing is trained.
     """
     from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
+    from orchestrator.planning.text_lengths import MeasuredMixes
 
     if sum((tables, resolved, as_json)) > 1:
         law = "must be given alone: each of --tables, --resolved and --json is another form of the plan"
         raise InputError(law, key=next(name for name, on in (("--tables", tables), ("--resolved", resolved)) if on))
     loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
-    assumed = Assumptions.of(gpu, mfu, text_tokens)
+    data = selection.plan_options(store.root).data
+    measured = MeasuredMixes(store, data) if text_tokens is None else None  # a mean that is given is taken for all
+    assumed = replace(Assumptions.of(gpu, mfu, text_tokens), measured=measured)
     forecast = None if profile is None else _forecast(planned, store, profile, gpu, assumed)
     if resolved or as_json:  # people see of a plan that is too large what is large in it; a program gets one document
         refuse_beyond_budget(planned, assumed)
@@ -87,7 +90,6 @@ def plan(
         from orchestrator.planning.plan_summary import plan_summary
         from orchestrator.terminal.plan_summary import plan_summary_lines
 
-        data = selection.plan_options(store.root).data
         shown = plan_summary(planned, store, data, assumed, power, loaded.budget.gpu_hours)
         for line in plan_summary_lines(shown, forecast):
             print(line)

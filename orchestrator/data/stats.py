@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.data.targets import Target
+from orchestrator.data.token_lengths import EvenSample, measure_lengths
+from orchestrator.planning.text_lengths import remember_lengths
+from search_spaces.full_storage import disk_trouble
 from search_spaces.identity import source_name
 from search_spaces.spec import MixSpec, StageSpec
 from search_spaces.steps import Modalities, epoch_steps, mix_modalities
@@ -20,20 +23,35 @@ from trainables.data.problems import left_out_lines
 from trainables.data.readers import open_reader
 from trainables.data.survey import profile
 from trainables.data.treated import treated_lines
+from trainables.storage import layout
 from trainables.storage.records import Counts
+from trainables.storage.store import Store
 
 
-def describe_source(target: Target, root: Path, batch: int, threads: int, progress: Progress) -> dict[str, Any]:
+def describe_source(
+    target: Target, store: Store, root: Path, batch: int, threads: int, progress: Progress
+) -> dict[str, Any]:
     """Profile a source and count the steps of its epoch, as plain values.
+
+    Of a source of a study, lengths in tokens are measured and kept on storage, where `ablate plan` finds them.
 
     Args:
         target: the source.
+        store: keeps lengths of texts.
         root: folder in which relative paths of sources start.
         batch: global batch, in records, that steps are counted with.
         threads: how many read and decode images.
         progress: told how far each phase is.
     """
-    described = asdict(profile(target.source, open_reader(target.source, root), threads, progress))
+    sample = EvenSample()
+    profiled = profile(target.source, open_reader(target.source, root), threads, progress, sample.add)
+    lengths, kept = measure_lengths(target, profiled.counts, sample, root, progress)
+    try:
+        remember_lengths(store, kept)
+    except OSError as error:  # a description needs no storage
+        unkept = f"not kept for `ablate plan`: {disk_trouble(error, store.place(layout.TEXT_LENGTHS))}"
+        lengths = [replace(each, note=each.note or unkept) for each in lengths]
+    described = {**asdict(profiled), "tokens": [asdict(each) for each in lengths]}
     counts = described["counts"]
     records = Modalities(counts["records"] - counts["text_only"], counts["text_only"])
     in_words = treated_lines(described["treated"], target.source.pixels)
@@ -108,6 +126,12 @@ def _source_view(source: dict[str, Any]) -> Group:
         f"image width in px ({source['measured']:,} looked at)": source["width"],
         "image height in px": source["height"],
     }
+    for each in source["tokens"]:
+        of = f"{each['tokenizer']}, prompt {each['prompt']}"
+        if each["note"] is not None:
+            title += f"\nlengths in tokens ({of}): {each['note']}"
+        if each["tokens"] is not None:
+            named[f"tokens of a record ({of}; {each['looked_at']:,} looked at)"] = each["tokens"]
     for name, values in named.items():
         table.add_row(name, *(f"{value:,}" for value in values.values()))
     if counts["tags"]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from cluster.cost import TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
 from cluster.memory import Memory, nearest_fitting, stage_memory
-from cluster.padding import padding
+from cluster.padding import MeasuredTexts, padding
+from orchestrator.planning.text_lengths import MeasuredMixes
 from search_spaces.catalogue.load import shipped
 from search_spaces.catalogue.machine_entries import GpuEntry
 from search_spaces.errors import InputError, nearest
@@ -33,6 +35,8 @@ class Assumptions:
     """Share of its peak that the GPU reaches on the positions that it computes; None for what the catalogue says."""
     text_tokens: int = TEXT_TOKENS
     """Mean length of a text. Memory is for the longest that the language model takes, `max_length`."""
+    measured: MeasuredMixes | None = None
+    """Lengths of texts that were measured, which hold before the mean; None where all are assumed."""
     there: tuple[str, ...] = ()
     """GPUs of the cluster that is planned for, by their names in the catalogue; empty where none is known."""
     is_for_all: bool = False
@@ -104,8 +108,13 @@ class Estimate:
     disk: Disk
     operations: Operations
     text_tokens: int
+    """Mean length of a text."""
+    is_measured: bool
+    """Whether lengths of texts, and so padding, are those that `ablate data stats` has measured."""
     padding: float
     """Positions computed for each one needed (`cluster.padding`)."""
+    mfu: float | None
+    """Share of the GPU's peak that goes into needed positions; None without GPUs."""
     gpu_hours: float | None
     """None without GPUs, and while steps are not known."""
     fits: bool | None
@@ -157,12 +166,22 @@ class _Estimator:
         if size is None:
             return None
         longest, cached = trial.spec.language.max_length, self._is_cached(trial, stage)
+        texts = self._texts(trial, stage)
         return self._memo.of(
             "estimate",
-            (size, resources),
-            lambda: _estimate(size, stage, resources, node.steps, longest, cached, self._assumed.on(resources)),
+            (size, resources, texts),
+            lambda: _estimate(size, stage, resources, node.steps, longest, cached, self._assumed.on(resources), texts),
             (*_what_takes(stage), node.steps, longest, cached),
         )
+
+    def _texts(self, trial: PlannedTrial, stage: StageSpec) -> MeasuredTexts | None:
+        """Look up the measured lengths of the texts of a stage."""
+        measured, language = self._assumed.measured, trial.spec.language
+        if measured is None:
+            return None
+        style = stage.prompt or language.prompt
+        look_up = partial(measured.texts, stage.data, language, style)
+        return self._memo.of("texts", (stage.data, language), look_up, style)
 
     def _is_cached(self, trial: PlannedTrial, stage: StageSpec) -> bool:
         """Tell whether the features of all images that a stage trains on come from a cache."""
@@ -177,7 +196,7 @@ def _stage(plan: Plan, trial: PlannedTrial, node: Node) -> StageSpec:
 
 
 def _what_takes(stage: StageSpec) -> tuple[Hashable, ...]:
-    """Return what memory, disk and operations follow from: learning rates, schedules and data take nothing."""
+    """Return what memory, disk and operations follow from, but for texts: learning rates and schedules take nothing."""
     return (
         stage.name,
         stage.trains,
@@ -198,10 +217,12 @@ def _estimate(
     longest: int,
     cached: bool,
     assumed: Assumptions,
+    texts: MeasuredTexts | None,
 ) -> Estimate:
-    text_tokens = min(assumed.text_tokens, longest)
+    text_tokens = min(assumed.text_tokens, longest) if texts is None else max(1, round(texts.mean(longest)))
     memory = stage_memory(size, stage, resources, longest, cached)
-    work, padded = operations(size, stage, text_tokens, cached), padding(size, stage, resources, text_tokens, longest)
+    work = operations(size, stage, text_tokens, cached)
+    padded = padding(size, stage, resources, text_tokens, longest, texts)
     hours, fits, note = None, None, None
     if resources.gpus_per_worker:
         gpu = assumed.entry
@@ -227,7 +248,9 @@ def _estimate(
         disk=stage_disk(size, stage, steps),
         operations=work,
         text_tokens=text_tokens,
+        is_measured=texts is not None,
         padding=padded,
+        mfu=assumed.reached / padded if resources.gpus_per_worker else None,
         gpu_hours=hours,
         fits=fits,
         note=note,
@@ -270,7 +293,10 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
     """Make the fields that an estimate adds to a stage in `plan --json`: null where it is not known."""
     if estimate is None:
         return dict.fromkeys(
-            ("parameters", "memory", "disk", "operations_per_record", "padding", "gpu_hours", "fits", "note")
+            (
+                *("parameters", "memory", "disk", "operations_per_record"),
+                *("texts", "padding", "mfu", "gpu_hours", "fits", "note"),
+            )
         )
     return {
         "parameters": {"total": estimate.total, "trained": estimate.trained, "modules": dict(estimate.parameters)},
@@ -283,7 +309,9 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
             "accumulation": estimate.accumulation,
             "workers": estimate.resources.workers,
         },
+        "texts": {"tokens": estimate.text_tokens, "lengths": "measured" if estimate.is_measured else "assumed"},
         "padding": estimate.padding,
+        "mfu": estimate.mfu,
         "gpu_hours": estimate.gpu_hours,
         "fits": estimate.fits,
         "note": estimate.note,

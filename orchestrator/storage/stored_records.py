@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from orchestrator.planning.encoder_probe import KnownEncoders
 from orchestrator.planning.language_memory import KnownLanguages
 from orchestrator.planning.question_checks import CheckedQuestions
+from orchestrator.planning.text_lengths import KnownTextLengths
 from orchestrator.planning.weights_check import CheckedWeights
 from orchestrator.state.added_seeds import AddedSeeds
 from orchestrator.state.claims import ClaimRecord
@@ -81,6 +82,7 @@ RECORDS: Mapping[str, StoredRecord] = {
     layout.LANGUAGES: StoredRecord(KnownLanguages, "itself"),
     layout.CHECKED_WEIGHTS: StoredRecord(CheckedWeights, "itself"),
     layout.CHECKED_QUESTIONS: StoredRecord(CheckedQuestions, "itself"),
+    layout.TEXT_LENGTHS: StoredRecord(KnownTextLengths, "itself"),
 }
 """Name, with stars for what varies -> how it is read; records of artifacts are verified with these."""
 

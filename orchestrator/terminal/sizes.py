@@ -92,14 +92,28 @@ def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumpti
     ]
     if hours:
         reached = listed(f"{each.gpu} reaches {each.reached:.0%} of its peak" for each in used_gpus(plan, assumed))
-        sentences.append(
-            f"{sum(hours):,.0f} GPU-hours, if {reached} and a"
-            f" text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens); padding, at assumed lengths, is in"
-            " them. "
-        )
+        sentences.append(f"{sum(hours):,.0f} GPU-hours, if {reached}{_lengths(sizes, assumed)} ")
     sentences.append(
         "Memory is for the longest text. batch = micro x accumulation x workers; of evaluation the most positions."
     )
     if unknown:
         sentences.append(f" {unknown} stages are of unknown size: the catalogue has no shape of their models.")
     return "".join(sentences)
+
+
+def _lengths(sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> str:
+    """End the sentence of hours with what is taken for the lengths of texts, and where that is from."""
+    known = [estimate for estimate in sizes.values() if estimate is not None and estimate.gpu_hours is not None]
+    measured = sorted({estimate.text_tokens for estimate in known if estimate.is_measured})
+    if not measured:
+        return (
+            f" and a text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens); padding, at assumed lengths,"
+            " is in them."
+        )
+    tokens = f"{measured[0]:,}" if len(measured) == 1 else f"{measured[0]:,} to {measured[-1]:,}"
+    is_assumed = any(not estimate.is_measured for estimate in known)
+    elsewhere = f", and where it has not, {assumed.text_tokens:,} (assumed)" if is_assumed else ""
+    return (
+        f" and a text has {tokens} tokens (--gpu, --mfu), as `ablate data stats` has measured{elsewhere}; padding, at"
+        " these lengths, is in them."
+    )

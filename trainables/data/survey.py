@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainables.data.decode import UnusableImageError, check, shown_size
 from trainables.data.pace import Progress
 from trainables.data.parallel import in_order
 from trainables.data.readers import Reader
+from trainables.data.record import Record
 from trainables.data.tally import Tally, evenly
 from trainables.model.rgb import Treatment
 from trainables.storage.records import Counts
@@ -85,7 +87,13 @@ class Profile:
     """Records that cannot be read."""
 
 
-def profile(source: SourceSpec, reader: Reader, threads: int, progress: Progress) -> Profile:
+def profile(
+    source: SourceSpec,
+    reader: Reader,
+    threads: int,
+    progress: Progress,
+    keep: Callable[[Record], None] = lambda record: None,
+) -> Profile:
     """Compute statistics of the records that a source keeps: where some may be left out, every image is read first.
 
     Records that cannot be read are left out and counted, missing and broken images are left out of the sizes: `survey`
@@ -98,6 +106,7 @@ def profile(source: SourceSpec, reader: Reader, threads: int, progress: Progress
         reader: of the source.
         threads: how many read images at once; 0 reads in this thread.
         progress: receives how many records were read.
+        keep: receives each of these records.
 
     Raises:
         InputError: a file that cannot be read at all.
@@ -110,6 +119,7 @@ def profile(source: SourceSpec, reader: Reader, threads: int, progress: Progress
             continue
         tally.add_record(record)
         progress.at("records", tally.counted, None)
+        keep(record)
         characters.append(record.characters)
         turns.append(len(record.turns))
         if record.characters > longest[1]:
@@ -128,17 +138,18 @@ def profile(source: SourceSpec, reader: Reader, threads: int, progress: Progress
     treated = Counter(treatment for _, treatments in looks for treatment in treatments)
     return Profile(
         counts=tally.counts(),
-        characters=_distribution(characters[1:] or characters),
+        characters=distribution(characters[1:] or characters),
         longest=longest[0],
-        turns=_distribution(turns[1:] or turns),
-        width=_distribution([width for width, _ in sizes]),
-        height=_distribution([height for _, height in sizes]),
+        turns=distribution(turns[1:] or turns),
+        width=distribution([width for width, _ in sizes]),
+        height=distribution([height for _, height in sizes]),
         measured=len(sizes),
         treated=dict(sorted(treated.items())),
         refused=len(tally.refused),
     )
 
 
-def _distribution(values: list[int]) -> dict[str, int]:
-    numbers: np.ndarray[Any, Any] = np.asarray(values or [0])
+def distribution(values: Sequence[int]) -> dict[str, int]:
+    """Compute the quantiles of values by their names in `Profile`; zeros where there are no values."""
+    numbers: np.ndarray[Any, Any] = np.asarray(values if len(values) else [0])
     return {name: int(np.quantile(numbers, share, method="lower")) for name, share in _SHARES.items()}

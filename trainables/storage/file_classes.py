@@ -89,6 +89,7 @@ PATTERNS: Mapping[FileClass, tuple[str, ...]] = {
         layout.LANGUAGES,
         layout.CHECKED_WEIGHTS,
         layout.CHECKED_QUESTIONS,
+        layout.TEXT_LENGTHS,
         layout.data_problems("*"),
         layout.kept_report("*"),
         layout.finished_trials("*"),

@@ -5,6 +5,7 @@ checked-weights.json                      weights whose headers were found to fi
 checked-questions.json                    questions that were found to be askable, by what they are and who is asked
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 languages.json                            facts of language models that were given by their origin
+text-lengths.json                         lengths of the texts of sources in tokens, from `ablate data stats`
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
 pictures/<digest>/                        the distinct pictures of one or several sources: bytes.arrow, places.arrow
 preparing/<nonce>/                        one that is being read; owner.json names by whom
@@ -502,6 +503,7 @@ ENCODERS = "encoders.json"
 CHECKED_WEIGHTS = "checked-weights.json"
 CHECKED_QUESTIONS = "checked-questions.json"
 LANGUAGES = "languages.json"
+TEXT_LENGTHS = "text-lengths.json"
 LEASES = "leases"
 OWNER = "owner.json"
 REHEARSAL = "rehearsal-"
