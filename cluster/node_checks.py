@@ -1,7 +1,7 @@
-"""Check that every node can work for a run: it sees the storage and has the network interface. Also nodes that join.
+"""Check that every node can work for a run: it has the storage, network interface and weights. Also nodes that join.
 
-A trial on a node that does not see the storage would be lost. Ray's autoscaler and people add nodes while a study runs,
-so each is asked before anything is placed on it.
+A trial on a node that does not see the storage would be lost, and one without its weights fails after minutes. Ray's
+autoscaler and people add nodes while a study runs, so each is asked before anything is placed on it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,25 @@ class Probed(Protocol):
     def remove(self, name: str) -> None: ...
 
 
+class FoundWeights(Protocol):
+    """What a node has of the pretrained weights of a run."""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Name the checkpoints that it lacks, each with a way out."""
+
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """Name the checkpoints that it has not and fetches when a trial needs them."""
+
+
+LookForWeights = Callable[[], FoundWeights]
+"""Looks for pretrained weights on the node that it is called on. It travels there, so it must be importable there."""
+
+WeightsFor = Callable[[NodeResources], LookForWeights | None]
+"""Makes what looks for the weights that a node needs; None for a node that needs none."""
+
+
 @dataclass(frozen=True)
 class NodeAnswer:
     """What a node has said of itself."""
@@ -51,6 +70,10 @@ class NodeAnswer:
     sees_storage: bool = True
     lacks: str | None = None
     """Interfaces that it has not, and those that it has."""
+    lacks_weights: tuple[str, ...] = ()
+    """Checkpoints that it has not, each with a way out."""
+    fetches: tuple[str, ...] = ()
+    """Checkpoints that it has not, and fetches when a trial needs them."""
     silence: str | None = None
     """Why it has said nothing, to complete "it ..."."""
 
@@ -59,17 +82,26 @@ class NodeAnswer:
         if self.silence is not None:
             return self.silence
         told = [] if self.sees_storage else ["does not see the storage"]
-        return " and ".join([*told, *([f"has no network interface {self.lacks}"] if self.lacks else [])]) or None
+        told += [f"has no network interface {self.lacks}"] if self.lacks else []
+        told += [self.weights_problem()] if self.lacks_weights else []
+        return " and ".join(told) or None
+
+    def weights_problem(self) -> str:
+        """Say which weights the node lacks, to complete "it ..."."""
+        return f"lacks the weights {', '.join(self.lacks_weights)}"
 
 
-def look(file: str, interface: str | None) -> NodeAnswer:
-    """Look, on the node that is asked, for a file of the storage and for network interfaces.
+def look(file: str, interface: str | None, look_for_weights: LookForWeights | None = None) -> NodeAnswer:
+    """Look, on the node that is asked, for a file of the storage, for network interfaces and for weights.
 
     Args:
         file: that every node must see.
         interface: names separated by commas; None for none in particular.
+        look_for_weights: looks for those that trials need there; None where they need none.
     """
-    return NodeAnswer(os.path.exists(file), lacking(interface))
+    weights = None if look_for_weights is None else look_for_weights()
+    lacks_weights, fetches = ((), ()) if weights is None else (weights.lacking, weights.fetched)
+    return NodeAnswer(os.path.exists(file), lacking(interface), lacks_weights, fetches)
 
 
 def lacking(interface: str | None) -> str | None:
@@ -88,23 +120,34 @@ def needed_interface(interface: str | None, requests: Iterable[ResourceRequest])
     return interface if any(request.workers > 1 for request in requests) else None
 
 
-def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> None:
-    """Ask every node of several whether it sees the storage and has the interface.
+def require_nodes(
+    nodes: Sequence[NodeResources],
+    store: Probed,
+    interface: str | None,
+    weights_for: WeightsFor | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, str]:
+    """Ask every node whether it sees the storage, has the interface, and has the weights that trials need there.
 
     Workers of one node meet on loopback, and none is placed on a node without CPUs: the interface is asked of those
-    with CPUs, if there are two or more.
+    with CPUs, if there are two or more. One node alone is asked for weights only.
 
     Args:
         nodes: of the connected cluster.
         store: a file is written there for the nodes to see, and removed.
         interface: names separated by commas; None for none in particular.
+        weights_for: makes the question for weights; None where none need be asked for.
+        tell: shows people which nodes are kept out for want of weights, and which fetch weights.
 
     Raises:
-        InputError: naming the hosts of the nodes that do not.
+        InputError: naming the hosts of the nodes that do not see the storage, or lack the interface.
+
+    Returns:
+        Nodes that lack weights, by Ray's id, with what is wrong, to complete "it ...".
     """
-    if len(nodes) < 2:
-        return
-    answers = dict(zip(nodes, ask_nodes(nodes, store, interface), strict=True))
+    if len(nodes) < 2 and (weights_for is None or not any(map(weights_for, nodes))):
+        return {}
+    answers = dict(zip(nodes, ask_nodes(nodes, store, interface, weights_for), strict=True))
     problems, count = Problems(), len(nodes)
     silent = [f"{node.host} {answer.silence}" for node, answer in answers.items() if answer.silence]
     if silent:
@@ -119,16 +162,39 @@ def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str 
         law = f"every node must have the network interface, but {'; '.join(lacks)}"
         problems.add(InputError(law, key="--interface", way_out=INTERFACE_WAY_OUT))
     problems.raise_all()
+    for origins, hosts in _hosts_by(answers, lambda answer: () if answer.lacks_weights else answer.fetches).items():
+        tell(_fetch_sentence(hosts, origins))
+    for lacking_there, hosts in _hosts_by(answers, lambda answer: answer.lacks_weights).items():
+        tell(f"nothing is placed on {', '.join(hosts)} for want of the weights {', '.join(lacking_there)}")
+    return {node.name: answer.weights_problem() for node, answer in answers.items() if answer.lacks_weights}
 
 
-def ask_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> list[NodeAnswer]:
+def _hosts_by(
+    answers: Mapping[NodeResources, NodeAnswer], weights: Callable[[NodeAnswer], tuple[str, ...]]
+) -> dict[tuple[str, ...], list[str]]:
+    """Group the hosts of nodes by the weights that their answers name; those that name none are left out."""
+    hosts: dict[tuple[str, ...], list[str]] = {}
+    for node, answer in answers.items():
+        if weights(answer):
+            hosts.setdefault(weights(answer), []).append(node.host)
+    return hosts
+
+
+def _fetch_sentence(hosts: Sequence[str], origins: Sequence[str]) -> str:
+    """Say which weights are fetched where; whether the hub gives them is not tried."""
+    return f"{', '.join(origins)}: fetched from the hub by the first trial that needs it on {', '.join(hosts)}"
+
+
+def ask_nodes(
+    nodes: Sequence[NodeResources], store: Probed, interface: str | None, weights_for: WeightsFor | None = None
+) -> list[NodeAnswer]:
     """Ask nodes for what a run needs of them, and wait for all answers together; see `require_nodes`."""
     import ray
 
     several = sum(node.cpus > 0 for node in nodes) > 1
     name, file = _put_probe(store)
     try:
-        calls = [_ask(node, file, interface if several else None) for node in nodes]
+        calls = [_ask(node, file, interface if several else None, weights_for) for node in nodes]
         ray.wait(calls, num_returns=len(calls), timeout=ANSWER_WITHIN_S)
         return [_answer(call) for call in calls]
     finally:
@@ -142,9 +208,10 @@ def _put_probe(store: Probed) -> tuple[str, str]:
     return name, str(store.reading(name))
 
 
-def _ask(node: NodeResources, file: str, interface: str | None) -> Any:
-    """Ask a node whether it sees a file and, if it has CPUs, has the interface. Returns Ray's reference."""
-    return call_on_node(look, node.name, file, interface if node.cpus > 0 else None)
+def _ask(node: NodeResources, file: str, interface: str | None, weights_for: WeightsFor | None) -> Any:
+    """Ask a node for the file, its weights and, if it has CPUs, the interface. Returns a reference to the answer."""
+    weights = None if weights_for is None else weights_for(node)
+    return call_on_node(look, node.name, file, interface if node.cpus > 0 else None, weights)
 
 
 def _answer(call: Any) -> NodeAnswer:
@@ -185,6 +252,8 @@ class AdmittedNodes:
         interface: that every node must have, names separated by commas; None for none in particular.
         tell: shows a sentence to people.
         clock: tells the time in seconds.
+        weights_for: makes the question for weights; None where none need be asked for.
+        unfit: nodes that were asked and found unfit, by Ray's id, with what people were told.
     """
 
     def __init__(
@@ -195,16 +264,18 @@ class AdmittedNodes:
         interface: str | None,
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        weights_for: WeightsFor | None = None,
+        unfit: Mapping[str, str] | None = None,
     ):
         self._list_nodes, self._store, self._interface, self._tell = list_nodes, store, interface, tell
-        self._clock = clock
+        self._clock, self._weights_for = clock, weights_for
         self._lock = threading.Lock()
         self._closed = False
         self._fit = {node.name for node in checked}
         self._asked: dict[str, _Question] = {}
-        self._ask_again_s: dict[str, float] = {}
+        self._ask_again_s = dict.fromkeys(unfit or {}, clock() + ASK_AGAIN_S)
         """Node that was found unfit -> when it is asked again."""
-        self._told: dict[str, str] = {}
+        self._told = dict(unfit or {})
         """Node -> what people were told is wrong with it."""
         self._ids = tuple(sorted(self._fit))
 
@@ -240,7 +311,8 @@ class AdmittedNodes:
     def _ask(self, node: NodeResources) -> None:
         if not self._closed:
             name, file = _put_probe(self._store)
-            self._asked[node.name] = _Question(_ask(node, file, self._interface), name, self._clock())
+            call = _ask(node, file, self._interface, self._weights_for)
+            self._asked[node.name] = _Question(call, name, self._clock())
 
     def _judge(self, node: NodeResources) -> None:
         import ray
@@ -252,10 +324,13 @@ class AdmittedNodes:
             return
         del self._asked[node.name]
         self._store.remove(question.probe)
-        problem = _answer(question.call).problem()
+        answer = _answer(question.call)
+        problem = answer.problem()
         if problem is None:
             self._fit.add(node.name)
             self._tell(f"{node.host} has joined the cluster with {describe([node])}")
+            if answer.fetches:
+                self._tell(_fetch_sentence([node.host], answer.fetches))
         else:
             self._ask_again_s[node.name] = self._clock() + ASK_AGAIN_S
             self._refuse(node, problem)

@@ -20,6 +20,7 @@ from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.durations import durations
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.named_study import named_study
+from orchestrator.planning.nodes_check import check_nodes
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
@@ -247,13 +248,12 @@ def train_and_score(
         console: where progress is shown.
 
     Raises:
-        InputError: if a trial can never fit into the cluster, or a node does not see the storage.
+        InputError: if a trial can never fit into the cluster, a node does not see the storage, or none has the weights.
 
     Returns:
         What became of the trials, and how to open the tracking server; None if it was to be talked to later.
     """
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
-    from cluster.node_checks import AdmittedNodes, needed_interface, require_nodes
     from cluster.ray_watch import parts_of_ray, watched
     from orchestrator.doctor.before_run import refuse_without_compiler, tell_gpu_troubles
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
@@ -282,15 +282,14 @@ def train_and_score(
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_unfit(requests_by_arm(narrowed), nodes, options.may_come)
         settings = run_settings(study, plan, options, gpu_seconds(ledger))
-        interface = needed_interface(settings.interface, requests_by_arm(narrowed).values())
-        require_nodes(nodes, store, interface)
+        checked = check_nodes(narrowed, nodes, store, settings.interface, cluster, options, plain_lines(console))
         tracker = None if opened is None else opened()
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
-        admitted = AdmittedNodes(nodes, list_cluster_nodes, store, interface, view.note)
+        admitted = checked.admitted(list_cluster_nodes, store, view.note)
         stack.enter_context(closing(admitted))
         clock = RunClock()
         receivers = [clock.show, view.show]
@@ -304,7 +303,7 @@ def train_and_score(
         pieces = durations(shown, ledger, store)  # what is done tells how long the rest takes
         work = remaining_work(narrowed, ledger, {node: piece.seconds for node, piece in pieces.items()})
         most = settings.max_concurrent
-        run.forecast(forecast_run(work, pieces, ledger.done_nodes, nodes, options.may_come, most))
+        run.forecast(forecast_run(work, pieces, ledger.done_nodes, checked.nodes, options.may_come, most))
         outcomes = run_trials(
             work,
             narrowed.nodes,

@@ -1,10 +1,11 @@
-"""Nodes that do not see the storage, or lack a network interface, are named by host, and get no trial."""
+"""Nodes that do not see the storage, or lack an interface or weights, are named by host, and get no trial."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from cluster.node_checks import (
     require_nodes,
 )
 from search_spaces.errors import InputError
+from trainables.model.weights_on_node import ExpectedWeights, compare_weights
 from trainables.storage.store import LocalStore
 
 FIRST = NodeResources("1" * 56, 2, 0, "host-a")
@@ -34,7 +36,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, **answers: NodeAnswer) -> list[
     """Stand in for the nodes of a cluster, by host; those not given are fit. Returns who is asked for what."""
     asked: list[str] = []
 
-    def call_on_node(function: object, node_id: str, file: str, interface: str | None) -> NodeAnswer:
+    def call_on_node(function: object, node_id: str, file: str, interface: str | None, weights: object) -> NodeAnswer:
         host = FIRST.host if node_id == FIRST.name else SECOND.host
         asked.append(f"{host} {interface}" if interface else host)
         return answers.get(host.replace("-", "_"), NodeAnswer(sees_storage=Path(file).exists()))
@@ -109,6 +111,45 @@ def test_all_that_is_wrong_with_the_nodes_comes_at_once(store: LocalStore, monke
     assert "host-a does not answer" in str(refused.value)
     assert "do not: host-b" in str(refused.value)
     assert "host-b has no ib0 (it has lo (127.0.0.1))" in str(refused.value)
+
+
+def test_nodes_without_weights_are_returned_and_those_alike_are_named_together(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_with(monkeypatch, host_a=NodeAnswer(fetches=("hub:a/b@main",)), host_b=NodeAnswer(lacks_weights=("path:x",)))
+    told = list[str]()
+    nodes = [FIRST, SECOND, replace(SECOND, name="3" * 56)]
+    unfit = require_nodes(nodes, store, None, lambda node: None, told.append)
+    assert unfit == {node.name: "lacks the weights path:x" for node in nodes[1:]}
+    assert told == [
+        "hub:a/b@main: fetched from the hub by the first trial that needs it on host-a",
+        "nothing is placed on host-b, host-b for want of the weights path:x",
+    ]
+
+
+def test_a_node_that_joins_is_asked_for_weights_and_one_that_lacked_them_is_asked_later(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer_with(monkeypatch, host_b=NodeAnswer(lacks_weights=("path:x (there is nothing; copy it)",)))
+    now_s, told, needed = [0.0], list[str](), list[NodeResources]()
+    joins = AdmittedNodes(
+        [FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0], weights_for=needed.append
+    )
+    assert [joins(), joins()] == [(FIRST,), (FIRST,)]
+    said = "it lacks the weights path:x (there is nothing; copy it)"
+    assert told == [f"host-b has joined the cluster, but nothing is placed there: {said}"]
+    assert needed == [SECOND]
+    asked = answer_with(monkeypatch, host_b=NodeAnswer(fetches=("hub:a/b@main",)))
+    unfit = {SECOND.name: "lacks the weights path:x"}
+    later = AdmittedNodes([FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0], unfit=unfit)
+    assert later() == (FIRST,)
+    assert asked == []
+    now_s[0] = ASK_AGAIN_S
+    assert [later(), later()] == [(FIRST,), (FIRST, SECOND)]
+    assert told[1:] == [
+        "host-b has joined the cluster with 2 CPU",
+        "hub:a/b@main: fetched from the hub by the first trial that needs it on host-b",
+    ]
 
 
 def test_a_node_that_joins_is_used_once_it_has_answered(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,3 +260,13 @@ def test_a_real_node_answers_what_it_sees_and_has(store: LocalStore) -> None:
         answer, _ = ask_nodes(2 * nodes, store, "eth99")
         assert answer.sees_storage
         assert str(answer.problem()).startswith("has no network interface eth99 (it has ")
+
+
+@pytest.mark.ray
+def test_a_real_node_answers_whether_it_has_the_weights(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "tower.pt").write_text("1234")
+    alike, longer = (ExpectedWeights("path:tower.pt", {"tower.pt": size}) for size in (4, 5))
+    with connect(cpus=1) as nodes:
+        assert ask_nodes(nodes, store, None, lambda node: partial(compare_weights, [alike], tmp_path)) == [NodeAnswer()]
+        (answer,) = ask_nodes(nodes, store, None, lambda node: partial(compare_weights, [longer], tmp_path))
+    assert str(answer.problem()).startswith("lacks the weights path:tower.pt (tower.pt has 4 bytes, not 5; copy it to ")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatch
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from search_spaces.errors import InputError
 from search_spaces.regular_files import open_regular
@@ -108,27 +110,44 @@ def _has_weights(path: Path) -> bool:
 
 def _fetch(repository: str, revision: str | None) -> Path | str:
     """Fetch the snapshot of a repository from the hub; where that fails, return the reason in one line."""
-    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
-    if constants.HF_HUB_OFFLINE:
+    if is_hub_offline():
         return "not asked, as HF_HUB_OFFLINE is set"
     reason = _unreachable()
     if reason is not None:
         return reason
     try:
         siblings = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_S).siblings or ()
-        has_safetensors = any(sibling.rfilename.endswith(".safetensors") for sibling in siblings)
-        unread = [*_UNREAD, *(("*.bin", "*.pth", "*.pt") if has_safetensors else ())]
+        unread = _unread(sibling.rfilename for sibling in siblings)
         return Path(snapshot_download(repository, revision=revision, etag_timeout=_TIMEOUT_S, ignore_patterns=unread))
     except Exception as error:  # the hub client raises dozens of types; all of them mean: not to be had
         return _one_line(error)
 
 
-def _access() -> str:
-    """Say how weights are had that the hub refused; where it was not asked or does not answer, only a copy helps."""
+def _unread(names: Iterable[str]) -> list[str]:
+    """List the patterns of files that are not fetched from a repository of these files."""
+    has_safetensors = any(name.endswith(".safetensors") for name in names)
+    return [*_UNREAD, *(("*.bin", "*.pth", "*.pt") if has_safetensors else ())]
+
+
+def fetched_weights(names: Collection[str]) -> frozenset[str]:
+    """Choose the files of weights that are fetched from a repository of the hub with these files."""
+    unread = _unread(names)
+    weights = (name for name in names if PurePosixPath(name).suffix in _SUFFIXES)
+    return frozenset(name for name in weights if not any(fnmatch(name, pattern) for pattern in unread))
+
+
+def is_hub_offline() -> bool:
+    """Check whether HF_HUB_OFFLINE is set for this process."""
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE or _unreachable() is not None:
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _access() -> str:
+    """Say how weights are had that the hub refused; where it was not asked or does not answer, only a copy helps."""
+    if is_hub_offline() or _unreachable() is not None:
         return "Put"
     return "Accept the model's licence on its page and log in (`hf auth login`), or put"
 
