@@ -88,13 +88,15 @@ def _load(
     with_vision: bool,
     device: torch.device,
 ) -> VLM:
+    dtype = precision(task.trial)
+
     def build() -> Parts:
-        model = build_modules(task.trial, data.tokenizer, data.root, with_vision, stored_modules(results))
+        model = build_modules(task.trial, data.tokenizer, data.root, with_vision, stored_modules(results), dtype)
         load_weights(model, results, store)
         return dict(model.named_children())
 
-    model = assemble(task.trial, broadcast_modules(build, precision(task.trial), device), data.tokenizer)
-    cast_statistics(model, precision(task.trial))
+    model = assemble(task.trial, broadcast_modules(build, dtype, device), data.tokenizer)
+    cast_statistics(model, dtype)
     return model.eval()
 
 

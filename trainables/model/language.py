@@ -1,17 +1,17 @@
 """Build causal language models of transformers: from a configuration with seeded weights, or from a checkpoint.
 
-Weights are fp32 when a stage begins, whatever a checkpoint holds them in. An fp32 file is mapped, not copied; of a bf16
-file transformers reads each tensor once and converts it, so that at the peak the file's bytes and the fp32 weights are
-in memory together. A stage in fp32 trains these. In a stage in bf16 DeepSpeed casts the model to bf16 first; the
-optimizer's master weights, in fp32, start from the cast values and are never rounded again, and the stage writes the
-bf16 weights that it computed with. So a checkpoint in bf16 loses nothing, and one in fp32 or fp16 is rounded once.
-Where an earlier stage has trained a model, only its configuration is read, and its weights come from storage.
+A checkpoint is read in the precision of the stage that begins with it. A file in that precision is mapped, not copied;
+of another transformers reads each tensor once and converts it, so that at the peak the file's bytes and the converted
+weights are in memory together. In a stage in bf16 the optimizer's master weights, in fp32, start from the bf16 values
+and are never rounded again, and the stage writes the bf16 weights that it computed with. So a checkpoint in bf16 loses
+nothing, and one in fp32 or fp16 is rounded once. What is drawn is drawn in fp32, and cast when the stage begins. Where
+an earlier stage has trained a model, only its configuration is read, and its weights come from storage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,14 @@ other kind). The models of Prismatic VLMs have none."""
 
 
 def build_language(
-    language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool = False
+    language: LanguageSpec,
+    vocabulary: int,
+    seed: int,
+    data_root: Path,
+    is_empty: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
-    """Build a causal language model in fp32, without a key-value cache, with embeddings for `vocabulary` tokens.
+    """Build a causal language model without a key-value cache, with embeddings for `vocabulary` tokens.
 
     Embeddings grow to `vocabulary` and on to a multiple of `language.embedding_multiple` (64 for the families of
     Prismatic VLMs); they never shrink. New rows are what the model's own initialisation draws from the trial's seed;
@@ -50,14 +55,16 @@ def build_language(
         seed: seed of the trial.
         data_root: folder that ``path:`` origins and local copies of ``hub:`` origins are relative to.
         is_empty: whether its parameters have no values, as all of them are loaded next; one of a GGUF file has them.
+        dtype: type that its weights are cast to next. Those of a checkpoint in the hub's form are read in it, with the
+            same bits; others, and buffers, are fp32.
 
     Raises:
         InputError: an unknown family, or weights that are absent or do not load.
     """
-    model = _with_weights(language, vocabulary, seed, data_root, is_empty)
+    model = _with_weights(language, vocabulary, seed, data_root, is_empty, dtype)
     rows = _rows(model.get_input_embeddings().num_embeddings, vocabulary, language.embedding_multiple)
     if rows != model.get_input_embeddings().num_embeddings:
-        with seeded("new embeddings", seed):
+        with seeded("new embeddings", seed), _tables_in_fp32(model):
             model.resize_token_embeddings(rows, mean_resizing=False)
     model.config.use_cache = False
     return model  # type: ignore[no-any-return]
@@ -76,11 +83,24 @@ def logits_of_head(model: nn.Module) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def _with_weights(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool) -> Any:
+def _with_weights(
+    language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool, dtype: torch.dtype
+) -> Any:
     if language.checkpoint is None:
         return _from_config(language, vocabulary, seed, is_empty)
     with seeded("language", seed):  # whatever a library draws on the way is the seed's
-        return _from_checkpoint(language, find_weights(language.checkpoint, data_root), is_empty)
+        return _from_checkpoint(language, find_weights(language.checkpoint, data_root), is_empty, dtype)
+
+
+@contextmanager
+def _tables_in_fp32(model: Any) -> Iterator[None]:
+    """Hold input and output embeddings in fp32 during a block: draws of another type are others."""
+    dtype = model.get_input_embeddings().weight.dtype
+    for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+        table.float()
+    yield
+    for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+        table.to(dtype)
 
 
 def attention_window(model: nn.Module) -> int | None:
@@ -118,11 +138,13 @@ def _from_config(language: LanguageSpec, vocabulary: int, seed: int, is_empty: b
         return transformers.AutoModelForCausalLM.from_config(_without_attention_dropout(config))
 
 
-def _from_checkpoint(language: LanguageSpec, path: Path, is_empty: bool) -> Any:
+def _from_checkpoint(language: LanguageSpec, path: Path, is_empty: bool, dtype: torch.dtype) -> Any:
     gguf = gguf_file(path)
     if gguf is None:
         config = _without_attention_dropout(causal_config(path, language.weights_prefix))
-        model = _without_weights(config, path) if is_empty else load_language(config, path, language.weights_prefix)
+        model = _without_weights(config, path)
+        if not is_empty:
+            model = _filled(model, config, path, language.weights_prefix, dtype)
     else:
         model = _from_gguf(language, gguf)
     width = model.get_input_embeddings().embedding_dim
@@ -138,6 +160,22 @@ def _without_weights(config: Any, folder: Path) -> Any:
     if (folder / "generation_config.json").exists():
         model.generation_config = transformers.GenerationConfig.from_pretrained(folder, local_files_only=True)
     return model
+
+
+def _filled(empty: Any, config: Any, folder: Path, prefix: str, dtype: torch.dtype) -> Any:
+    """Load the weights of a model that has none yet, in a type that is not that of its buffers.
+
+    Transformers would build the buffers in the type of the weights, too. Those that a file holds must come from there
+    in fp32: such a model is loaded in fp32 whole.
+    """
+    is_buffered = any(name in empty.state_dict() for name, _ in empty.named_buffers())
+    if dtype == torch.float32 or is_buffered:
+        return load_language(config, folder, prefix)
+    loaded = dict(load_language(config, folder, prefix, dtype).named_parameters())
+    for name, parameter in empty.named_parameters():
+        torch.utils.swap_tensors(parameter, loaded.pop(name))  # type: ignore[no-untyped-call]
+    assert not loaded, sorted(loaded)
+    return empty
 
 
 def _from_gguf(language: LanguageSpec, file: Path) -> Any:

@@ -18,13 +18,14 @@ from trainables.model.torch_files import read_tensors
 from trainables.model.unwritten import refuse_unwritten
 
 
-def load_language(config: Any, folder: Path, prefix: str) -> Any:
-    """Load a causal language model in fp32, and check that every one of its weights is the checkpoint's.
+def load_language(config: Any, folder: Path, prefix: str, dtype: torch.dtype = torch.float32) -> Any:
+    """Load a causal language model, and check that every one of its weights is the checkpoint's.
 
     Args:
         config: configuration of transformers.
         folder: folder in the hub's form.
         prefix: what the study says stands before the names of tensors; empty for nothing.
+        dtype: type of the weights: those of the file, rounded to it once. Buffers may have it, too.
 
     Raises:
         InputError: the checkpoint is not whole, or a weight is not what the file holds.
@@ -38,7 +39,7 @@ def load_language(config: Any, folder: Path, prefix: str) -> Any:
     model, found = kind.from_pretrained(
         None if prefix else folder,
         config=config,
-        dtype=torch.float32,
+        dtype=dtype,
         output_loading_info=True,
         local_files_only=True,
         **given,

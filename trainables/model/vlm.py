@@ -153,9 +153,14 @@ def pool(features_BPC: Tensor, tokens: int) -> Tensor:
 
 
 def build_modules(
-    spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_vision: bool, stored: Collection[str] = ()
+    spec: TrialSpec,
+    tokenizer: Tokenizer,
+    data_root: Path,
+    with_vision: bool,
+    stored: Collection[str] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> VLM:
-    """Build the whole model as a trial starts with it, in fp32 on the CPU.
+    """Build the whole model as a trial starts with it, on the CPU.
 
     Args:
         spec: specification of the trial.
@@ -163,11 +168,12 @@ def build_modules(
         data_root: folder that declared origins of weights are relative to.
         with_vision: whether the vision encoder is built; not needed where all images come as cached features.
         stored: modules that are loaded from storage next; the language model's parameters are then left without values.
+        dtype: type that weights are cast to next; a language model's checkpoint is read in it, all else is fp32.
     """
     vision = build_vision(spec.vision, spec.draws.init, data_root) if with_vision else None
     projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.draws.init)
     is_empty = "language" in stored
-    language = build_language(spec.language, tokenizer.size, spec.draws.init, data_root, is_empty)
+    language = build_language(spec.language, tokenizer.size, spec.draws.init, data_root, is_empty, dtype)
     return VLM(spec, vision, projector, language, tokenizer.bos)
 
 

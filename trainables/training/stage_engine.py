@@ -93,12 +93,13 @@ def _opened(
     config = deepspeed_config(stage, order.resources, context.device)
     use_features = task.has_features_of(part.source for part in stage.data.parts)
 
+    dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
+
     def begin() -> Parts:
-        model = build_modules(task.trial, data.tokenizer, data.root, not use_features, stored_modules(earlier))
+        model = build_modules(task.trial, data.tokenizer, data.root, not use_features, stored_modules(earlier), dtype)
         load_weights(model, earlier, store)
         return dict(model.named_children())
 
-    dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
     model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
     if stage.lora is not None:
         present = set(model.parameters())
