@@ -1,6 +1,7 @@
 """Measure steps of the training loop beside those of a bare PyTorch loop, accelerate and transformers' Trainer.
 
-All train the same model on the same batches with the same optimizer, schedule and clipping, in one process. They take
+accelerate runs without DeepSpeed and with the configuration that this program gives DeepSpeed at ZeRO 0 and 2. All
+train the same model on the same batches with the same optimizer, schedule and clipping, in one process. They take
 turns, so that changes of the machine's speed fall on all, and seconds of the processor are counted; the ratio of the
 medians is the figure. That the work is the same is shown by the loss after the first turn, which is printed for each
 and must agree. (Later rounding has grown: DeepSpeed adds in another order.)
@@ -10,6 +11,7 @@ Run: ``python -m measurements.peers [--turns N] [--set KEY=VALUE]``.
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import statistics
 import tempfile
@@ -22,11 +24,13 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # accelerate that is told to use the CPU leaves out DeepSpeed
 
 import torch
 import transformers
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DeepSpeedPlugin, DistributedType
 from torch.utils.data import DataLoader, Dataset
 
 from measurements.cost import told_cost
@@ -110,7 +114,7 @@ def main() -> None:
         median = statistics.median(measured)
         spread = f"{1e3 * min(measured) / BLOCK:.1f} to {1e3 * max(measured) / BLOCK:.1f}"
         print(
-            f"  {name:22} {1e3 * median / BLOCK:6.1f} CPU ms a step ({spread}), bare / it {bare / median:.3f},"
+            f"  {name:26} {1e3 * median / BLOCK:6.1f} CPU ms a step ({spread}), bare / it {bare / median:.3f},"
             f" loss {losses[name]:.5f}"
         )
     if max(losses.values()) - min(losses.values()) > SAME_LOSS * max(losses.values()):
@@ -125,14 +129,21 @@ def _work(task: TrialTask) -> Work:
 def _loops(work: Work, opened: ExitStack) -> Mapping[str, Turn]:
     """Build the loops by their names; what has to be ended is left to `opened`."""
     own: dict[str, Turn] = {}
+    with_deepspeed: dict[str, Turn] = {}
     for zero in (0, 2):
         resources = with_resources(work.task, zero=zero).stages[0].resources
         config = deepspeed_config(work.stage, resources, "cpu")
         engine = opened.enter_context(open_engine(work.model(), work.stage, work.steps, config, "cpu"))
         own[f"this program, ZeRO {zero}"] = _stepwise(_engine(work, engine))
+        accelerator = _accelerator(deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=copy.deepcopy(config)))
+        assert accelerator.distributed_type == DistributedType.DEEPSPEED
+        with_deepspeed[f"accelerate, DeepSpeed {zero}"] = _stepwise(_accelerate(work, accelerator))
+        opened.callback(accelerator.deepspeed_engine_wrapped.engine.destroy)
     os.environ.pop("LOCAL_RANK")  # of the engines' group: accelerate would take a group of one for several processes
-    peers = {"bare PyTorch": _stepwise(_bare(work)), "accelerate": _stepwise(_accelerate(work))}
-    return {**peers, "Trainer": _trainer(work), **own}
+    accelerator = _accelerator(cpu=True)
+    assert accelerator.distributed_type == DistributedType.NO
+    peers = {"bare PyTorch": _stepwise(_bare(work)), "accelerate": _stepwise(_accelerate(work, accelerator))}
+    return {**peers, "Trainer": _trainer(work), **with_deepspeed, **own}
 
 
 def _in_turn(loops: Mapping[str, Turn], turns: int) -> tuple[dict[str, list[float]], dict[str, float]]:
@@ -181,9 +192,15 @@ def _bare(work: Work) -> Callable[[int], float]:
     return step
 
 
-def _accelerate(work: Work) -> Callable[[int], float]:
-    accelerator = Accelerator(cpu=True)
-    assert accelerator.distributed_type == DistributedType.NO
+def _accelerator(**options: Any) -> Accelerator:
+    """Make an accelerator beside others of the process, which accelerate has share one state."""
+    for state in (AcceleratorState, PartialState):
+        state._shared_state = {}
+    os.environ.pop("ACCELERATE_USE_DEEPSPEED", None)
+    return Accelerator(**options)
+
+
+def _accelerate(work: Work, accelerator: Accelerator) -> Callable[[int], float]:
     built = work.model()
     model, optimizer, schedule = accelerator.prepare(built, *work.optimizer(built))
     trained = [parameter for parameter in built.parameters() if parameter.requires_grad]
