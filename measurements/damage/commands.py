@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 from typer.testing import CliRunner
@@ -41,6 +42,12 @@ _ask_once = functools.cache(ask)
 """Of programs whose answers are functions of the question alone, and which take seconds to load their libraries."""
 
 
+@contextmanager
+def _asking_once(program: str, **question: Any) -> Iterator[Callable[[], str]]:
+    """Ask like `asking`, once for each question."""
+    yield lambda: _ask_once(program, **question)
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command came to."""
@@ -57,8 +64,8 @@ def run_command(name: str, storage: Path) -> Said:
     output = io.StringIO()
     looks = itertools.count(step=lease_observer.LONGEST_GAP_S)
     with ExitStack() as stack:
-        for module in (encoder_probe, weights_check):
-            stack.enter_context(patch.object(module, "ask", _ask_once))
+        stack.enter_context(patch.object(encoder_probe, "ask", _ask_once))
+        stack.enter_context(patch.object(weights_check, "asking", _asking_once))
         clock = SimpleNamespace(monotonic=lambda: float(next(looks)))
         stack.enter_context(patch.object(lease_observer, "time", clock))
         stack.enter_context(_warnings_to(output))
