@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,8 +44,8 @@ class Probed(Protocol):
     def remove(self, name: str) -> None: ...
 
 
-class FoundWeights(Protocol):
-    """What a node has of the pretrained weights of a run."""
+class FoundOnNode(Protocol):
+    """What a node has for the trials that fit there."""
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -55,12 +55,16 @@ class FoundWeights(Protocol):
     def fetched(self) -> tuple[str, ...]:
         """Name the checkpoints that it has not and fetches when a trial needs them."""
 
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Say what else trials may suffer from there, a sentence each; the node is used nevertheless."""
 
-LookForWeights = Callable[[], FoundWeights]
-"""Looks for pretrained weights on the node that it is called on. It travels there, so it must be importable there."""
 
-WeightsFor = Callable[[NodeResources], LookForWeights | None]
-"""Makes what looks for the weights that a node needs; None for a node that needs none."""
+LookOnNode = Callable[[], FoundOnNode]
+"""Looks for what trials need on the node that it is called on. It travels there, so it must be importable there."""
+
+LookFor = Callable[[NodeResources], LookOnNode | None]
+"""Makes what looks for that which trials need on a node; None for a node that needs nothing."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class NodeAnswer:
     """Checkpoints that it has not, each with a way out."""
     fetches: tuple[str, ...] = ()
     """Checkpoints that it has not, and fetches when a trial needs them."""
+    troubles: tuple[str, ...] = ()
+    """What else trials may suffer from there."""
     silence: str | None = None
     """Why it has said nothing, to complete "it ..."."""
 
@@ -91,17 +97,19 @@ class NodeAnswer:
         return f"lacks the weights {', '.join(self.lacks_weights)}"
 
 
-def look(file: str, interface: str | None, look_for_weights: LookForWeights | None = None) -> NodeAnswer:
-    """Look, on the node that is asked, for a file of the storage, for network interfaces and for weights.
+def look(file: str, interface: str | None, look_further: LookOnNode | None = None) -> NodeAnswer:
+    """Look, on the node that is asked, for a file of the storage, for network interfaces and for what trials need.
 
     Args:
         file: that every node must see.
         interface: names separated by commas; None for none in particular.
-        look_for_weights: looks for those that trials need there; None where they need none.
+        look_further: looks for weights and other needs of trials there; None where they have none.
     """
-    weights = None if look_for_weights is None else look_for_weights()
-    lacks_weights, fetches = ((), ()) if weights is None else (weights.lacking, weights.fetched)
-    return NodeAnswer(os.path.exists(file), lacking(interface), lacks_weights, fetches)
+    answer = NodeAnswer(os.path.exists(file), lacking(interface))
+    if look_further is None:
+        return answer
+    found = look_further()
+    return replace(answer, lacks_weights=found.lacking, fetches=found.fetched, troubles=found.troubles)
 
 
 def lacking(interface: str | None) -> str | None:
@@ -124,20 +132,20 @@ def require_nodes(
     nodes: Sequence[NodeResources],
     store: Probed,
     interface: str | None,
-    weights_for: WeightsFor | None = None,
+    look_for: LookFor | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, str]:
     """Ask every node whether it sees the storage, has the interface, and has the weights that trials need there.
 
     Workers of one node meet on loopback, and none is placed on a node without CPUs: the interface is asked of those
-    with CPUs, if there are two or more. One node alone is asked for weights only.
+    with CPUs, if there are two or more. One node alone is asked for what trials need only.
 
     Args:
         nodes: of the connected cluster.
         store: a file is written there for the nodes to see, and removed.
         interface: names separated by commas; None for none in particular.
-        weights_for: makes the question for weights; None where none need be asked for.
-        tell: shows people which nodes are kept out for want of weights, and which fetch weights.
+        look_for: makes the question for weights and GPUs; None where none need be asked for.
+        tell: shows people which nodes are kept out for want of weights, which fetch weights, and what GPUs lack.
 
     Raises:
         InputError: naming the hosts of the nodes that do not see the storage, or lack the interface.
@@ -145,9 +153,9 @@ def require_nodes(
     Returns:
         Nodes that lack weights, by Ray's id, with what is wrong, to complete "it ...".
     """
-    if len(nodes) < 2 and (weights_for is None or not any(map(weights_for, nodes))):
+    if len(nodes) < 2 and (look_for is None or not any(map(look_for, nodes))):
         return {}
-    answers = dict(zip(nodes, ask_nodes(nodes, store, interface, weights_for), strict=True))
+    answers = dict(zip(nodes, ask_nodes(nodes, store, interface, look_for), strict=True))
     problems, count = Problems(), len(nodes)
     silent = [f"{node.host} {answer.silence}" for node, answer in answers.items() if answer.silence]
     if silent:
@@ -162,6 +170,9 @@ def require_nodes(
         law = f"every node must have the network interface, but {'; '.join(lacks)}"
         problems.add(InputError(law, key="--interface", way_out=INTERFACE_WAY_OUT))
     problems.raise_all()
+    for troubles, hosts in _hosts_by(answers, lambda answer: answer.troubles).items():
+        for trouble in troubles:
+            tell(f"{', '.join(hosts)}: {trouble}")
     for origins, hosts in _hosts_by(answers, lambda answer: () if answer.lacks_weights else answer.fetches).items():
         tell(_fetch_sentence(hosts, origins))
     for lacking_there, hosts in _hosts_by(answers, lambda answer: answer.lacks_weights).items():
@@ -170,13 +181,13 @@ def require_nodes(
 
 
 def _hosts_by(
-    answers: Mapping[NodeResources, NodeAnswer], weights: Callable[[NodeAnswer], tuple[str, ...]]
+    answers: Mapping[NodeResources, NodeAnswer], named: Callable[[NodeAnswer], tuple[str, ...]]
 ) -> dict[tuple[str, ...], list[str]]:
-    """Group the hosts of nodes by the weights that their answers name; those that name none are left out."""
+    """Group the hosts of nodes by what their answers name; those that name nothing are left out."""
     hosts: dict[tuple[str, ...], list[str]] = {}
     for node, answer in answers.items():
-        if weights(answer):
-            hosts.setdefault(weights(answer), []).append(node.host)
+        if named(answer):
+            hosts.setdefault(named(answer), []).append(node.host)
     return hosts
 
 
@@ -186,7 +197,7 @@ def _fetch_sentence(hosts: Sequence[str], origins: Sequence[str]) -> str:
 
 
 def ask_nodes(
-    nodes: Sequence[NodeResources], store: Probed, interface: str | None, weights_for: WeightsFor | None = None
+    nodes: Sequence[NodeResources], store: Probed, interface: str | None, look_for: LookFor | None = None
 ) -> list[NodeAnswer]:
     """Ask nodes for what a run needs of them, and wait for all answers together; see `require_nodes`."""
     import ray
@@ -194,7 +205,7 @@ def ask_nodes(
     several = sum(node.cpus > 0 for node in nodes) > 1
     name, file = _put_probe(store)
     try:
-        calls = [_ask(node, file, interface if several else None, weights_for) for node in nodes]
+        calls = [_ask(node, file, interface if several else None, look_for) for node in nodes]
         ray.wait(calls, num_returns=len(calls), timeout=ANSWER_WITHIN_S)
         return [_answer(call) for call in calls]
     finally:
@@ -208,10 +219,10 @@ def _put_probe(store: Probed) -> tuple[str, str]:
     return name, str(store.reading(name))
 
 
-def _ask(node: NodeResources, file: str, interface: str | None, weights_for: WeightsFor | None) -> Any:
+def _ask(node: NodeResources, file: str, interface: str | None, look_for: LookFor | None) -> Any:
     """Ask a node for the file, its weights and, if it has CPUs, the interface. Returns a reference to the answer."""
-    weights = None if weights_for is None else weights_for(node)
-    return call_on_node(look, node.name, file, interface if node.cpus > 0 else None, weights)
+    look_further = None if look_for is None else look_for(node)
+    return call_on_node(look, node.name, file, interface if node.cpus > 0 else None, look_further)
 
 
 def _answer(call: Any) -> NodeAnswer:
@@ -252,7 +263,7 @@ class AdmittedNodes:
         interface: that every node must have, names separated by commas; None for none in particular.
         tell: shows a sentence to people.
         clock: tells the time in seconds.
-        weights_for: makes the question for weights; None where none need be asked for.
+        look_for: makes the question for weights and GPUs; None where none need be asked for.
         unfit: nodes that were asked and found unfit, by Ray's id, with what people were told.
     """
 
@@ -264,11 +275,11 @@ class AdmittedNodes:
         interface: str | None,
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
-        weights_for: WeightsFor | None = None,
+        look_for: LookFor | None = None,
         unfit: Mapping[str, str] | None = None,
     ):
         self._list_nodes, self._store, self._interface, self._tell = list_nodes, store, interface, tell
-        self._clock, self._weights_for = clock, weights_for
+        self._clock, self._look_for = clock, look_for
         self._lock = threading.Lock()
         self._closed = False
         self._fit = {node.name for node in checked}
@@ -311,7 +322,7 @@ class AdmittedNodes:
     def _ask(self, node: NodeResources) -> None:
         if not self._closed:
             name, file = _put_probe(self._store)
-            call = _ask(node, file, self._interface, self._weights_for)
+            call = _ask(node, file, self._interface, self._look_for)
             self._asked[node.name] = _Question(call, name, self._clock())
 
     def _judge(self, node: NodeResources) -> None:
@@ -329,6 +340,8 @@ class AdmittedNodes:
         if problem is None:
             self._fit.add(node.name)
             self._tell(f"{node.host} has joined the cluster with {describe([node])}")
+            for trouble in answer.troubles:
+                self._tell(f"{node.host}: {trouble}")
             if answer.fetches:
                 self._tell(_fetch_sentence([node.host], answer.fetches))
         else:

@@ -15,12 +15,12 @@ from cluster.address import ClusterAddress, find_cluster
 from cluster.connect import remove_dead_clusters
 from cluster.demand import Demand
 from cluster.fit import refuse_impossible, refuse_unfit, this_machine
+from orchestrator.doctor.nodes_check import check_nodes
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.durations import durations
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.named_study import named_study
-from orchestrator.planning.nodes_check import check_nodes
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight

@@ -24,8 +24,9 @@ from cluster.node_checks import (
     needed_interface,
     require_nodes,
 )
+from orchestrator.doctor.node_look import look_there
 from search_spaces.errors import InputError
-from trainables.model.weights_on_node import ExpectedWeights, compare_weights
+from trainables.model.weights_on_node import ExpectedWeights
 from trainables.storage.store import LocalStore
 
 FIRST = NodeResources("1" * 56, 2, 0, "host-a")
@@ -116,12 +117,17 @@ def test_all_that_is_wrong_with_the_nodes_comes_at_once(store: LocalStore, monke
 def test_nodes_without_weights_are_returned_and_those_alike_are_named_together(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer_with(monkeypatch, host_a=NodeAnswer(fetches=("hub:a/b@main",)), host_b=NodeAnswer(lacks_weights=("path:x",)))
+    answer_with(
+        monkeypatch,
+        host_a=NodeAnswer(fetches=("hub:a/b@main",), troubles=("no room.",)),
+        host_b=NodeAnswer(lacks_weights=("path:x",)),
+    )
     told = list[str]()
     nodes = [FIRST, SECOND, replace(SECOND, name="3" * 56)]
     unfit = require_nodes(nodes, store, None, lambda node: None, told.append)
     assert unfit == {node.name: "lacks the weights path:x" for node in nodes[1:]}
     assert told == [
+        "host-a: no room.",
         "hub:a/b@main: fetched from the hub by the first trial that needs it on host-a",
         "nothing is placed on host-b, host-b for want of the weights path:x",
     ]
@@ -133,13 +139,13 @@ def test_a_node_that_joins_is_asked_for_weights_and_one_that_lacked_them_is_aske
     asked = answer_with(monkeypatch, host_b=NodeAnswer(lacks_weights=("path:x (there is nothing; copy it)",)))
     now_s, told, needed = [0.0], list[str](), list[NodeResources]()
     joins = AdmittedNodes(
-        [FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0], weights_for=needed.append
+        [FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0], look_for=needed.append
     )
     assert [joins(), joins()] == [(FIRST,), (FIRST,)]
     said = "it lacks the weights path:x (there is nothing; copy it)"
     assert told == [f"host-b has joined the cluster, but nothing is placed there: {said}"]
     assert needed == [SECOND]
-    asked = answer_with(monkeypatch, host_b=NodeAnswer(fetches=("hub:a/b@main",)))
+    asked = answer_with(monkeypatch, host_b=NodeAnswer(fetches=("hub:a/b@main",), troubles=("no room.",)))
     unfit = {SECOND.name: "lacks the weights path:x"}
     later = AdmittedNodes([FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0], unfit=unfit)
     assert later() == (FIRST,)
@@ -148,6 +154,7 @@ def test_a_node_that_joins_is_asked_for_weights_and_one_that_lacked_them_is_aske
     assert [later(), later()] == [(FIRST,), (FIRST, SECOND)]
     assert told[1:] == [
         "host-b has joined the cluster with 2 CPU",
+        "host-b: no room.",
         "hub:a/b@main: fetched from the hub by the first trial that needs it on host-b",
     ]
 
@@ -267,6 +274,6 @@ def test_a_real_node_answers_whether_it_has_the_weights(store: LocalStore, tmp_p
     (tmp_path / "tower.pt").write_text("1234")
     alike, longer = (ExpectedWeights("path:tower.pt", {"tower.pt": size}) for size in (4, 5))
     with connect(cpus=1) as nodes:
-        assert ask_nodes(nodes, store, None, lambda node: partial(compare_weights, [alike], tmp_path)) == [NodeAnswer()]
-        (answer,) = ask_nodes(nodes, store, None, lambda node: partial(compare_weights, [longer], tmp_path))
+        assert ask_nodes(nodes, store, None, lambda node: partial(look_there, [alike], tmp_path, [])) == [NodeAnswer()]
+        (answer,) = ask_nodes(nodes, store, None, lambda node: partial(look_there, [longer], tmp_path, []))
     assert str(answer.problem()).startswith("lacks the weights path:tower.pt (tower.pt has 4 bytes, not 5; copy it to ")

@@ -12,7 +12,7 @@ from cluster import node_checks
 from cluster.address import ClusterAddress
 from cluster.fit import NodeResources
 from cluster.node_checks import NodeAnswer
-from orchestrator.planning.nodes_check import CheckedNodes, check_nodes
+from orchestrator.doctor.nodes_check import CheckedNodes, check_nodes
 from orchestrator.planning.planned import PlanOptions, RunOptions
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -52,8 +52,9 @@ class Cluster:
         monkeypatch.setattr("ray.wait", lambda calls, timeout, num_returns=1: (calls, []))
 
     def _call(self, look: object, node_id: str, file: str, interface: str | None, weights: object) -> NodeAnswer:
-        expected, _ = getattr(weights, "args", ((), None))
-        self.asked.append(f"{node_id}: {' '.join(each.origin for each in expected)}")
+        expected, _, on_gpus = getattr(weights, "args", ((), None, []))
+        gpus = [f"{request.workers} on GPUs" for request in on_gpus]
+        self.asked.append(f"{node_id}: {' '.join([each.origin for each in expected] + gpus)}")
         found = compare_weights(expected, self.tmp_path / self.folders.get(node_id, "data"))
         return NodeAnswer(lacks_weights=found.lacking, fetches=found.fetched)
 
@@ -118,5 +119,11 @@ def test_one_node_of_a_running_cluster_is_asked_and_an_embedded_one_is_not(plan:
 
 
 def test_without_pretrained_weights_nothing_is_asked_for(cluster: Cluster) -> None:
-    assert cluster.check(small_plan(), nodes=(FIRST,)).weights_for is None
+    assert cluster.check(small_plan(), nodes=(FIRST,)).look_for is None
     assert cluster.asked == []
+
+
+def test_nodes_with_gpus_are_asked_about_them_where_trials_use_some(cluster: Cluster) -> None:
+    plan = with_resources(small_plan(), first={"workers": 2, "gpus_per_worker": 1})
+    cluster.check(plan, nodes=(replace(FIRST, gpus=2), SECOND))
+    assert cluster.asked == ["1: 2 on GPUs", "2: "]

@@ -1,4 +1,4 @@
-"""Ask every node for what its trials need, before the first trial: storage, interface, pretrained weights."""
+"""Ask every node for what its trials need, before the first trial: storage, interface, pretrained weights, GPUs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from cluster.address import ClusterAddress
 from cluster.fit import NodeResources, impossible
 from cluster.node_checks import (
     AdmittedNodes,
-    LookForWeights,
+    LookFor,
+    LookOnNode,
     Probed,
-    WeightsFor,
     needed_interface,
     require_nodes,
 )
+from orchestrator.doctor.node_look import look_there
 from orchestrator.planning.planned import RunOptions
 from orchestrator.planning.preflight import checkpoints_of
 from orchestrator.running.tasks import requests_by_arm
@@ -33,14 +34,14 @@ class CheckedNodes:
     unfit: dict[str, str]
     """Node that lacks weights, by Ray's id -> what is wrong, to complete "it ..."."""
     interface: str | None
-    weights_for: WeightsFor | None
+    look_for: LookFor | None
 
     def admitted(
         self, list_nodes: Callable[[], Sequence[NodeResources]], store: Probed, tell: Callable[[str], None]
     ) -> AdmittedNodes:
         """Return the nodes on which trials may be placed from now on; those that join are asked the same."""
         return AdmittedNodes(
-            self.nodes, list_nodes, store, self.interface, tell, weights_for=self.weights_for, unfit=self.unfit
+            self.nodes, list_nodes, store, self.interface, tell, look_for=self.look_for, unfit=self.unfit
         )
 
 
@@ -65,16 +66,16 @@ def check_nodes(
         interface: that was chosen; None where each host decides.
         cluster: that is running; None for one inside this machine.
         options: of the command line.
-        tell: shows people which nodes are left out, and which fetch weights.
+        tell: shows people which nodes are left out, which fetch weights, and what GPUs lack.
 
     Raises:
         InputError: if a node does not see the storage or lacks the interface, or a trial fits no node with weights.
     """
     requests = requests_by_arm(plan)
     interface = needed_interface(interface, requests.values())
-    weights_for = None if cluster is None else _weights_for(plan, options.plan.data)
+    look_for = None if cluster is None else _look_for(plan, options.plan.data)
     sentences: list[str] = []
-    unfit = require_nodes(nodes, store, interface, weights_for, sentences.append)
+    unfit = require_nodes(nodes, store, interface, look_for, sentences.append)
     left = tuple(node for node in nodes if node.name not in unfit)
     unplaced = [] if not unfit or options.may_come else list(impossible(requests, left))
     if unplaced:
@@ -85,25 +86,27 @@ def check_nodes(
         )
     for sentence in sentences:
         tell(sentence)
-    return CheckedNodes(left, unfit, interface, weights_for)
+    return CheckedNodes(left, unfit, interface, look_for)
 
 
-def _weights_for(plan: Plan, data_root: Path) -> WeightsFor | None:
-    """Return what makes the question for the weights of trials that fit a node; None if no trial has any."""
+def _look_for(plan: Plan, data_root: Path) -> LookFor | None:
+    """Return what makes the question for the weights and GPUs of trials that fit a node; None if no trial has any."""
     origins = {
         arm.name: checkpoints_of(trial.spec for trial in plan.trials if trial.arm == arm.name) for arm in plan.arms
     }
-    if not any(origins.values()):
+    on_gpus = {arm.name: [each for each in arm.requests if each.gpus_per_worker] for arm in plan.arms}
+    if not any(origins.values()) and not any(on_gpus.values()):
         return None
-    from trainables.model.weights_on_node import compare_weights, expect_weights
+    from trainables.model.weights_on_node import expect_weights
 
     every = sorted({origin for some in origins.values() for origin in some})
     expected, requests = expect_weights(every, data_root), requests_by_arm(plan)
 
-    def weights_for(node: NodeResources) -> LookForWeights | None:
+    def look_for(node: NodeResources) -> LookOnNode | None:
         arms = [arm for arm, request in requests.items() if node.capacity_for(request)]
         needed = {origin for arm in arms for origin in origins[arm]}
         weights = tuple(each for each in expected if each.origin in needed)
-        return partial(compare_weights, weights, data_root) if weights else None
+        gpu_requests = [request for arm in arms for request in on_gpus[arm]] if node.gpus else []
+        return partial(look_there, weights, data_root, gpu_requests) if weights or gpu_requests else None
 
-    return weights_for
+    return look_for
