@@ -24,7 +24,6 @@ from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
-from orchestrator.planning.run_forecast import forecast_run
 from orchestrator.planning.selection import selected_trials
 from orchestrator.preview import beside_storage
 from orchestrator.reporting.kept_report import report_of
@@ -256,6 +255,7 @@ def train_and_score(
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.ray_watch import parts_of_ray, watched
     from orchestrator.doctor.before_run import refuse_without_compiler, tell_gpu_troubles
+    from orchestrator.planning.run_forecast import forecast_run
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
