@@ -8,7 +8,6 @@ arrive; that is timed apart, as is reading Parquet files.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -73,7 +72,7 @@ def main() -> None:
     with timed("2,000 bootstraps of every image part"):
         effects = [pair_weights([("arm0", arm)]) for arm in alternatives]
         errors, of_mean = image_errors([scores.image_sums(effects, name) for name in names])
-    print(f"analysis: {time.process_time() - began:.1f} s of CPU; load {os.getloadavg()[0]:.0f} at the end")
+    print(f"analysis: {time.process_time() - began:.1f} s of CPU")
     linear = np.sqrt([c.estimate.interval.image_part for c in contrasts[: len(alternatives) * N_BENCHMARKS]])
     ratio = errors.T.reshape(-1) / linear
     print(f"bootstrap / linearised error: {ratio.mean():.3f}, from {ratio.min():.2f} to {ratio.max():.2f}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -60,10 +59,7 @@ def main() -> None:
                     [sys.executable, "-m", "measurements.loading", *command], check=True, capture_output=True, text=True
                 ).stdout
                 figures[way].append(json.loads(output.splitlines()[-1]))
-    print(
-        f"{parameters / 1e6:.0f} M parameters, the checkpoint in {arguments.stored}; medians of {arguments.repeats},"
-        f" load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    print(f"{parameters / 1e6:.0f} M parameters, the checkpoint in {arguments.stored}; medians of {arguments.repeats}")
     for way in WAYS:
         cpu_s, peak_gb = (statistics.median(figure[name] for figure in figures[way]) for name in ("cpu_s", "peak_gb"))
         print(f"{way}: {cpu_s:.2f} s of CPU, {peak_gb:.2f} GB of memory at the peak")

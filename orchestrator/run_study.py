@@ -15,7 +15,6 @@ from cluster.address import ClusterAddress, find_cluster
 from cluster.connect import remove_dead_clusters
 from cluster.demand import Demand
 from cluster.fit import refuse_impossible, refuse_unfit, this_machine
-from orchestrator.doctor.nodes_check import check_nodes
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.durations import durations
@@ -255,6 +254,7 @@ def train_and_score(
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.ray_watch import parts_of_ray, watched
     from orchestrator.doctor.before_run import refuse_without_compiler, tell_gpu_troubles
+    from orchestrator.doctor.nodes_check import check_nodes
     from orchestrator.planning.run_forecast import forecast_run
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from orchestrator.planning.preflight import checkpoints_of
 from orchestrator.running.tasks import requests_by_arm
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from search_spaces.spec import TrialSpec
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,10 @@ def check_nodes(
 
 def _look_for(plan: Plan, data_root: Path) -> LookFor | None:
     """Return what makes the question for the weights and GPUs of trials that fit a node; None if no trial has any."""
-    origins = {
-        arm.name: checkpoints_of(trial.spec for trial in plan.trials if trial.arm == arm.name) for arm in plan.arms
-    }
+    specs = defaultdict[str, list[TrialSpec]](list)
+    for trial in plan.trials:
+        specs[trial.arm].append(trial.spec)
+    origins = {arm.name: checkpoints_of(specs[arm.name]) for arm in plan.arms}
     on_gpus = {arm.name: [each for each in arm.requests if each.gpus_per_worker] for arm in plan.arms}
     if not any(origins.values()) and not any(on_gpus.values()):
         return None

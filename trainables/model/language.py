@@ -142,9 +142,12 @@ def _from_checkpoint(language: LanguageSpec, path: Path, is_empty: bool, dtype: 
     gguf = gguf_file(path)
     if gguf is None:
         config = _without_attention_dropout(causal_config(path, language.weights_prefix))
-        model = _without_weights(config, path)
-        if not is_empty:
-            model = _filled(model, config, path, language.weights_prefix, dtype)
+        if is_empty:
+            model = _without_weights(config, path)
+        elif dtype == torch.float32:
+            model = load_language(config, path, language.weights_prefix)
+        else:
+            model = _filled(_without_weights(config, path), config, path, language.weights_prefix, dtype)
     else:
         model = _from_gguf(language, gguf)
     width = model.get_input_embeddings().embedding_dim
@@ -169,7 +172,7 @@ def _filled(empty: Any, config: Any, folder: Path, prefix: str, dtype: torch.dty
     in fp32: such a model is loaded in fp32 whole.
     """
     is_buffered = any(name in empty.state_dict() for name, _ in empty.named_buffers())
-    if dtype == torch.float32 or is_buffered:
+    if is_buffered:
         return load_language(config, folder, prefix)
     loaded = dict(load_language(config, folder, prefix, dtype).named_parameters())
     for name, parameter in empty.named_parameters():
